@@ -1,0 +1,81 @@
+"""Errors the library raises on purpose. Their texts are safe to show: no secret, signed URL or record value."""
+
+from __future__ import annotations
+
+
+class BatchdropError(Exception):
+    """Base of every error raised on purpose."""
+
+
+class RouteError(BatchdropError):
+    """A route is missing or wrong. `field` is the dotted name of the offending field, if there is one."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class SecretError(BatchdropError):
+    """A secret is missing or malformed; names the secret and the field, never a value."""
+
+
+class DropRefused(BatchdropError):
+    """The whole drop cannot be used: nothing of it is sent.
+
+    `reason` is a short machine-readable word (`empty`, `encoding`, `truncated`, …);
+    `line` is the 1-based source line and `offset` the byte offset, where known.
+    """
+
+    def __init__(self, reason: str, message: str, *, line: int | None = None, offset: int | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.line = line
+        self.offset = offset
+
+
+class ConditionFailed(BatchdropError):
+    """A conditional write found something else; `item` is what stood there (None: nothing)."""
+
+    def __init__(self, item: dict[str, object] | None) -> None:
+        super().__init__("the item is not in the expected state")
+        self.item = item
+
+
+class ObjectGone(BatchdropError):
+    """The object, or the pinned version of it, is no longer in the bucket."""
+
+
+# --- What a call to a vendor can end in, other than well. One table in `http.py` decides which. ---
+
+
+class VendorError(BatchdropError):
+    """Base of the five ways a vendor call fails. `status` is the HTTP status, 0 where there was none."""
+
+    def __init__(self, message: str, *, status: int = 0, body: bytes = b"") -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = body  # capped by the client; never logged as it is
+
+
+class ProvablyNotSent(VendorError):
+    """The vendor cannot have acted on it: name not resolved, connection refused, TLS failed, nothing written."""
+
+
+class Rejected(VendorError):
+    """The vendor read it and said no (400, 403, 404, 409, 413, 422, …): repeating will not help."""
+
+
+class RateLimited(VendorError):
+    """Refused for now (429, or 503 with Retry-After); `after` is in seconds, None where the vendor gave none."""
+
+    def __init__(self, message: str, *, after: float | None = None, status: int = 429, body: bytes = b"") -> None:
+        super().__init__(message, status=status, body=body)
+        self.after = after
+
+
+class AuthExpired(VendorError):
+    """The credentials were refused (401): refresh them once, then give up."""
+
+
+class Ambiguous(VendorError):
+    """It may or may not have been acted upon: time-out, reset, 5xx, an answer that cannot be read."""
