@@ -1,0 +1,51 @@
+# make setup | test | lint | demo | bench | lock | clean      (needs only Python >= 3.11 with venv)
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help setup test lint format demo bench lock clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# sam looks for `python3.x` and `pip` on the PATH: let it find the ones of the virtual environment.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export SAM_CLI_TELEMETRY := 0
+
+help:
+	@echo 'make setup  install everything into $(VENV)'
+	@echo 'make test   everything CI checks'
+	@echo 'make demo   the main job on this machine: embedded AWS, five vendor simulators, one drop each'
+	@echo 'make lint   ruff, mypy and sam validate only'
+	@echo 'make bench  the performance goals beside the peers'
+	@echo 'make clean  stop the local stack and remove what was built'
+
+setup: $(STAMP)
+	@:
+
+$(STAMP): requirements-dev.txt layers/batchdrop/requirements.txt pyproject.toml local/setup.sh
+	@sh local/setup.sh $(VENV)
+	@touch $@
+
+lint: setup
+	@echo '== ruff' && ruff check . && ruff format --check .
+	@echo '== mypy' && mypy
+	@if [ -f template.yaml ]; then echo '== sam validate' && sam validate && sam validate --lint; fi
+
+test: lint
+	@echo '== pytest'
+	@pytest
+
+format: setup
+	@ruff check --fix . && ruff format .
+
+demo: setup
+	@$(BIN)/python -m local.demo
+
+bench: setup
+	@$(BIN)/python -m tests.bench
+
+lock:
+	@sh local/lock.sh
+
+clean:
+	@if [ -x $(BIN)/batchdrop ]; then $(BIN)/batchdrop down; fi
+	rm -rf $(VENV) .aws-sam .batchdrop .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
