@@ -1,0 +1,117 @@
+"""What to do next, as plain sentences: for the report, the page and the command line alike."""
+
+from __future__ import annotations
+
+import shlex
+
+from batchdrop.report.reading import Doc, integer, mapping, mappings, text
+
+
+def what_next(report: Doc) -> list[str]:
+    """The sentences for this report, most urgent first; commands stand in `backticks`. Never empty."""
+    outcome = text(report, "outcome")
+    steps = [
+        *(_decide(report) if outcome == "held" else ()),
+        *(_cause(report) if outcome in ("failed", "timed_out", "canceled") else ()),
+        *_mend(report),
+        *_send_the_rest(report),
+        *_ask_the_vendor(report),
+    ]
+    if not steps and outcome == "completed":
+        steps = ["Nothing to do."]
+    return [*(steps or ["Read the reason and the warnings in this report."]), *_twin(report)]
+
+
+def _decide(report: Doc) -> list[str]:
+    """The three ways out of a hold, with what each of them risks."""
+    job = _word(report, "job_id")
+    held = [str(integer(batch, "n")) for batch in mappings(report, "batches") if text(batch, "state") == "held"]
+    which = f" {'batch' if len(held) == 1 else 'batches'} {_listed(held)}" if held else " the submission"
+    return [
+        f"Find out from the vendor whether it received{which}, then decide:",
+        f"It did: `batchdrop resolve {job} --adopt RECEIPT`, with the vendor's identifier. Nothing is sent again.",
+        f"It did not: `batchdrop resolve {job} --resubmit`. If it did after all, the records are imported twice.",
+        f"You give it up: `batchdrop resolve {job} --abandon`. What was sent stays unconfirmed.",
+    ]
+
+
+def _cause(report: Doc) -> list[str]:
+    """Advice for a job that did not end well, by its outcome."""
+    if text(report, "outcome") == "timed_out":
+        return ["If the vendor usually needs this long, give the route a longer `deadline`."]
+    if text(report, "outcome") == "canceled":
+        return ["If you did not cancel it, find out who did, here or at the vendor."]
+    if _count(report, "accepted") or _count(report, "unconfirmed"):
+        return ["Do not drop the whole file again: part of it was sent already."]
+    route = _word(report, "route")
+    return [
+        "Remove the cause named above, then drop the file again: the vendor accepted none of it.",
+        f"`batchdrop check FILE --route {route}` tries a file without sending anything.",
+    ]
+
+
+def _mend(report: Doc) -> list[str]:
+    """How to correct the records that were refused, here or by the vendor."""
+    refused = _count(report, "invalid") + _count(report, "rejected")
+    whole_file = text(report, "outcome") == "failed" and not report.get("rejects")
+    if not refused or whole_file:
+        return []
+    job, route = _word(report, "job_id"), _word(report, "route")
+    suffix = ".ndjson" if text(report, "rejects_file").endswith(".ndjson") else ".csv"
+    fetch = f"`batchdrop rejects {job} -o mend{suffix}`"
+    return [
+        f"Mend the {_records(refused)} refused: {fetch} fetches {_them(refused)} with the reason beside each.",
+        f"Drop the mended file: `batchdrop drop mend{suffix} --route {route}`.",
+        "The added batchdrop columns may stay in it; they are not sent.",
+    ]
+
+
+def _send_the_rest(report: Doc) -> list[str]:
+    unprocessed = _count(report, "unprocessed")
+    whole = unprocessed == _count(report, "records")
+    if not unprocessed or text(report, "outcome") == "held" or (whole and text(report, "outcome") == "failed"):
+        return []
+    rerun = f"`batchdrop rerun {_word(report, 'job_id')} --only-rejected`"
+    return [f"{_records(unprocessed)} {_were(unprocessed)} never sent. {rerun} sends only what was not accepted."]
+
+
+def _ask_the_vendor(report: Doc) -> list[str]:
+    unconfirmed = _count(report, "unconfirmed")
+    if not unconfirmed or text(report, "outcome") == "held":
+        return []
+    if text(report, "outcome") == "handed_over":
+        return ["Look in the vendor's own console for what became of it; the receipts below name the batches there."]
+    sent = f"{_records(unconfirmed)} {_were(unconfirmed)} sent, but what became of {_them(unconfirmed)} is not known"
+    return [f"{sent}. Ask the vendor, with the receipts below, before you send {_them(unconfirmed)} again."]
+
+
+def _twin(report: Doc) -> list[str]:
+    twin = text(report, "duplicate_content_of")
+    return (
+        [f"Job `{twin}` had exactly the same bytes. If that was not meant, look at its report first."] if twin else []
+    )
+
+
+def _count(report: Doc, name: str) -> int:
+    return integer(mapping(report, "counts"), name)
+
+
+def _records(count: int) -> str:
+    return f"{count:,} record" if count == 1 else f"{count:,} records"
+
+
+def _them(count: int) -> str:
+    return "it" if count == 1 else "them"
+
+
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"
+
+
+def _listed(words: list[str]) -> str:
+    return ", ".join(words) if len(words) <= 10 else f"{', '.join(words[:10])} and {len(words) - 10:,} more"
+
+
+def _word(report: Doc, name: str) -> str:
+    """A value as one word of a shell command, whatever is in it."""
+    return shlex.quote(text(report, name) or name.upper())
