@@ -1,0 +1,67 @@
+"""What the command says: results on stdout, everything else on stderr; colours and tables only on a terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+STYLES = {
+    "completed": "green",
+    "handed_over": "green",
+    "completed_with_rejects": "yellow",
+    "held": "yellow",
+    "failed": "red",
+    "timed_out": "red",
+    "canceled": "red",
+}
+
+
+def say(message: str) -> None:
+    """Progress, for people."""
+    err.print(message, markup=False)
+
+
+def plain(text: str) -> None:
+    """A result as it is, without wrapping, markup or colour."""
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+def as_json(value: object) -> None:
+    plain(json.dumps(value, indent=2, ensure_ascii=False, default=_number))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table on a terminal; tab-separated lines, with a heading, in a pipe."""
+    if not out.is_terminal:
+        for row in (columns, *rows):
+            plain("\t".join(_cell(c) for c in row))
+        return
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        drawn.add_column(column, overflow="fold")
+    for row in rows:
+        drawn.add_row(*(_coloured(c) for c in row))
+    out.print(drawn)
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else " ".join(str(value).split())
+
+
+def _coloured(value: object) -> str:
+    text = _cell(value).replace("[", r"\[")
+    style = STYLES.get(text)
+    return f"[{style}]{text}[/{style}]" if style else text
+
+
+def _number(value: Any) -> object:
+    """DynamoDB's decimals as the numbers they are."""
+    return int(value) if value == int(value) else float(value)

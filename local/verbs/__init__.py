@@ -1,0 +1,1 @@
+"""The verbs of the `batchdrop` command, by what they deal with."""

@@ -1,0 +1,102 @@
+"""`up`, `down` and `env`: the local stack."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from local import show, stack
+from local.home import LocalStack, home
+from local.trouble import Trouble
+from local.verbs.options import Json
+
+IN_THE_WAY = {"AWS_PROFILE", "AWS_SESSION_TOKEN"}  # of a real account: with them, the local credentials do not work
+
+
+def up(
+    *,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Come back once it is up.")] = False,
+    simulators: Annotated[bool, typer.Option("--simulators", help="Also start the five vendor simulators.")] = False,
+    port: Annotated[int | None, typer.Option(help="The embedded AWS's port.", show_default="4566")] = None,
+    name: Annotated[str, typer.Option("--stack", help="The stack's name.")] = stack.NAME,
+    json: Json = False,
+) -> None:
+    """Start the embedded AWS on this machine and deploy the template into it."""
+    ours = stack.running() is None
+    signal.signal(signal.SIGTERM, _interrupt)
+    found = stack.up(show.say, name=name, port=port, simulators=simulators)
+    if json:
+        show.as_json(_summary(found))
+    else:
+        show.say(f"up: {found.endpoint}; to use it from this shell: eval $(batchdrop env)")
+        for destination, url in found.destinations.items():
+            show.say(f"  {destination} simulator: {url}")
+    if not detach:
+        _stay(found, ours)
+
+
+def down(*, json: Json = False) -> None:
+    """Stop the embedded AWS, its functions and the simulators. Their data is gone with them."""
+    stopped = stack.down()
+    if json:
+        show.as_json({"stopped": stopped})
+    else:
+        show.say("stopped" if stopped else "nothing was running")
+
+
+def env(*, json: Json = False) -> None:
+    """Print `export` lines that lead `aws` and boto3 to the local stack."""
+    found = stack.running()
+    if found is None:
+        raise Trouble("no local stack is running; start one: batchdrop up --detach")
+    variables = stack.variables(found)
+    if json:
+        show.as_json(variables)
+    else:
+        show.plain("\n".join(f"export {k}={shlex.quote(v)}" for k, v in variables.items()))
+        for name in sorted(IN_THE_WAY & os.environ.keys()):
+            show.plain(f"unset {name}")
+
+
+def _summary(found: LocalStack) -> dict[str, Any]:
+    return {
+        "stack": found.name,
+        "endpoint": found.endpoint,
+        "outputs": found.outputs,
+        "simulators": found.destinations,
+        "logs": str(home()),
+    }
+
+
+def _stay(found: LocalStack, ours: bool) -> None:
+    """Print the logs until Ctrl-C, which stops the stack if this command started it."""
+    show.say("Ctrl-C stops it" if ours else "Ctrl-C ends this view; batchdrop down stops the stack")
+    with contextlib.suppress(KeyboardInterrupt):
+        _follow([home() / "emulator.log", home() / "simulators.log"], found)
+    if ours:
+        show.say("stopping")
+        stack.down()
+
+
+def _follow(logs: list[Path], found: LocalStack) -> None:
+    ends = {log: log.stat().st_size if log.exists() else 0 for log in logs}
+    while found.emulator.is_alive():
+        for log in logs:
+            if log.exists() and log.stat().st_size > ends[log]:
+                with log.open("rb") as file:
+                    file.seek(ends[log])
+                    show.err.out(file.read().decode(errors="replace"), end="", highlight=False)
+                    ends[log] = file.tell()
+        time.sleep(0.2)
+    raise Trouble(f"the embedded AWS has ended by itself; see {home() / 'emulator.log'}")
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
