@@ -8,11 +8,19 @@ class BatchdropError(Exception):
 
 
 class RouteError(BatchdropError):
-    """A route is missing or wrong. `field` is the dotted name of the offending field, if there is one."""
+    """A route is missing or wrong. `field` is the dotted name of the first offending field, `problems` all of them."""
 
     def __init__(self, message: str, field: str = "") -> None:
-        super().__init__(message)
+        super().__init__(f"{field}: {message}" if field else message)
         self.field = field
+        self.problems: list[tuple[str, str]] = [(field, message)]
+
+    @classmethod
+    def of(cls, problems: list[tuple[str, str]]) -> RouteError:
+        """One error for several problems, each `(field, message)`."""
+        error = cls("; ".join(f"{field}: {message}" for field, message in problems))
+        error.field, error.problems = problems[0][0], problems
+        return error
 
 
 class SecretError(BatchdropError):
@@ -79,3 +87,7 @@ class AuthExpired(VendorError):
 
 class Ambiguous(VendorError):
     """It may or may not have been acted upon: time-out, reset, 5xx, an answer that cannot be read."""
+
+
+class StartAgain(VendorError):
+    """Provably not accepted, and what an earlier step made is of no more use (an expired upload URL, say)."""

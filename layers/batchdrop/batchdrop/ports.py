@@ -93,6 +93,7 @@ class ObjectRef:
     key: str
     version_id: str = ""
     size: int = 0
+    modified: float = 0.0  # seconds since the epoch, where a listing told
 
 
 class Objects(Protocol):
@@ -170,6 +171,9 @@ class Log(Protocol):
     def info(self, message: str, **fields: object) -> None: ...
 
     def warning(self, message: str, **fields: object) -> None: ...
+
+    def exception(self, message: str, **fields: object) -> None:
+        """Log the exception being handled: its type and where it arose, never its text."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,86 @@
+"""Closing the account: from what is known of every batch to the outcome of every record, and of the job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from batchdrop.destinations.base import Collected
+from batchdrop.job import Batch, Job
+from batchdrop.words import BatchState, Counts, JobOutcome
+
+_NEVER_TAKEN = (BatchState.CANCELED,)
+
+
+def fate(batch: Batch, collected: Collected | None, matched: int, already: int) -> tuple[Counts, bool, list[str]]:
+    """The counts of one batch, whether `accepted` is inferred, and what does not add up.
+
+    `matched`: rejects found among its records; `already`: those that may be our own earlier attempt's doing.
+    """
+    sent = batch.records
+    state = batch.status
+    if state is BatchState.SUCCEEDED and collected is not None:
+        return _of_success(batch, collected, matched, already)
+    if state is BatchState.SUCCEEDED:
+        return Counts(invalid=batch.invalid), False, []
+    if state is BatchState.FAILED:
+        return Counts(invalid=batch.invalid, rejected=sent), False, []
+    if state in _NEVER_TAKEN or never_sent(batch):
+        return Counts(invalid=batch.invalid, unprocessed=sent), False, []
+    return Counts(invalid=batch.invalid, unconfirmed=sent), False, []
+
+
+def never_sent(batch: Batch) -> bool:
+    """Whether no commit step of this batch can have been carried out: its last intent provably was not."""
+    return batch.status is BatchState.SUBMITTING and not batch.intent
+
+
+def _of_success(batch: Batch, found: Collected, matched: int, already: int) -> tuple[Counts, bool, list[str]]:
+    sent, warnings = batch.records, []
+    rejected = matched if found.rejected is None else found.rejected
+    accepted = sent - rejected - already if found.accepted is None else found.accepted
+    if rejected + already > sent or accepted + rejected + already != sent:
+        warnings.append(
+            f"batch {batch.n}: {sent} records were sent, the vendor speaks of {accepted} accepted and {rejected} rejected"
+        )
+        rejected = min(rejected, sent - already)
+        accepted = max(0, min(accepted, sent - rejected - already))
+    counts = Counts(
+        accepted=accepted, invalid=batch.invalid, rejected=rejected, unconfirmed=sent - accepted - rejected
+    )
+    return counts, found.accepted is None, warnings
+
+
+def outcome_of(job: Job, batches: Sequence[Batch], counts: Counts, now: int) -> tuple[JobOutcome, str]:
+    """How the job ended, and why, in words. `now` in milliseconds."""
+    states = [b.status for b in batches]
+    if BatchState.HELD in states or BatchState.DOUBTFUL in states or any(_in_doubt(b) for b in batches):
+        return JobOutcome.HELD, _why(batches, BatchState.HELD) or "whether a batch arrived at the vendor cannot be told"
+    if job.cancel_at and counts.accepted + counts.rejected + counts.invalid < counts.records:
+        return JobOutcome.CANCELED, "canceled on request"
+    if BatchState.SUBMITTED in states or (now >= job.deadline_at and not job.packaged_at):
+        return JobOutcome.TIMED_OUT, "not done by its deadline"
+    if job.failure:
+        return JobOutcome.FAILED, str(job.failure.get("message", ""))
+    if BatchState.HANDED_OVER in states:
+        return JobOutcome.HANDED_OVER, "handed over; the vendor does not say what became of it"
+    if counts.unconfirmed and not counts.accepted:
+        return JobOutcome.FAILED, _why(batches, BatchState.UNCONFIRMED) or "the vendor did not confirm any record"
+    if counts.unprocessed:
+        return JobOutcome.CANCELED if BatchState.CANCELED in states else JobOutcome.FAILED, "not everything was sent"
+    return _by_counts(counts, batches)
+
+
+def _by_counts(counts: Counts, batches: Sequence[Batch]) -> tuple[JobOutcome, str]:
+    if not counts.accepted:
+        return JobOutcome.FAILED, _why(batches, BatchState.FAILED) or "no record was accepted"
+    if counts.accepted == counts.records:
+        return JobOutcome.COMPLETED, "every record was accepted"
+    return JobOutcome.COMPLETED_WITH_REJECTS, "some records were not accepted"
+
+
+def _in_doubt(batch: Batch) -> bool:
+    return batch.status is BatchState.SUBMITTING and batch.intent
+
+
+def _why(batches: Sequence[Batch], state: BatchState) -> str:
+    return next((f"batch {b.n}: {b.message}" for b in batches if b.status is state and b.message), "")

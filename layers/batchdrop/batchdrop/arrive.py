@@ -1,0 +1,124 @@
+"""A drop arrives: the job is claimed, its execution started at once, and its submission begun."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from batchdrop.drop import Drop
+from batchdrop.errors import ObjectGone, RouteError
+from batchdrop.job import Job
+from batchdrop.ports import ObjectRef
+from batchdrop.route import Route, read_route
+from batchdrop.submission import submit
+from batchdrop.world import Invocation, World
+
+DEFAULT_DEADLINE = 24 * 3600.0  # seconds; of a drop whose route cannot be read
+
+
+def arrive(world: World, invocation: Invocation, drop: Drop) -> str | None:
+    """Deal with a drop; returns its job id, or None where it does not (yet) make a job. Harmless to repeat."""
+    route, problem = _route(world, drop.route)
+    if route is not None and not makes_a_job(route, drop):
+        world.metrics.count("EventsIgnored")
+        return None
+    lease = {"owner": invocation.owner, "lease_until": _lease(world, invocation)}
+    job, ours = _claim(world, drop, route, problem, lease)
+    if ours and route is not None and not job.failure:
+        submit(world, invocation, job, route)
+    return job.job_id
+
+
+def claim_lost(world: World, drop: Drop) -> bool:
+    """Make a job of a drop whose event never came; its execution will have it submitted. Whether it made one."""
+    route, problem = _route(world, drop.route)
+    return (route is None or makes_a_job(route, drop)) and _claim(world, drop, route, problem, {})[1]
+
+
+def _claim(
+    world: World, drop: Drop, route: Route | None, problem: str, lease: dict[str, Any]
+) -> tuple[Job, bool]:
+    job, ours = world.ledger.claim(_new_job(world, drop, route, problem, lease))
+    if not job.is_closed:
+        world.workflow.start(job.execution, job.job_id)
+    if ours:
+        world.metrics.count("JobsClaimed")
+    return job, ours
+
+
+def resume(world: World, invocation: Invocation, job_id: str) -> bool:
+    """Go on with a job's submission, if nobody else does; whether this invocation did."""
+    job = world.ledger.job(job_id)
+    if job is None or job.is_closed or job.packaged_at:
+        return False
+    taken = world.ledger.acquire(job, invocation.owner, _lease(world, invocation))
+    if taken is None:
+        return False
+    submit(world, invocation, taken, read_route(job.route, job.config, world.settings.allow_insecure))
+    return True
+
+
+def _lease(world: World, invocation: Invocation) -> int:
+    """Until when nobody else may touch the job: this invocation is certainly dead by then."""
+    return world.ledger.now() + int(1000 * (invocation.time_left() + world.settings.lease_margin))
+
+
+def _route(world: World, name: str) -> tuple[Route | None, str]:
+    try:
+        return read_route(name, world.routes.get(name), world.settings.allow_insecure), ""
+    except RouteError as error:
+        return None, str(error)
+
+
+def makes_a_job(route: Route, drop: Drop) -> bool:
+    """A set is closed by its marker; its members are no drops of their own, and a marker alone is none either."""
+    sets = route.vendor.sets
+    in_folder = "/" in drop.key.removeprefix(f"drops/{route.name}/")
+    if drop.is_marker:
+        return sets == "required" or (sets == "allowed" and in_folder)
+    return sets == "never" or (sets == "allowed" and not in_folder)
+
+
+def _new_job(world: World, drop: Drop, route: Route | None, problem: str, lease: dict[str, Any]) -> Job:
+    now = world.ledger.now()
+    deadline = now + int(1000 * (route.deadline if route else DEFAULT_DEADLINE))
+    if route is not None:
+        known: dict[str, Any] = {"destination": route.vendor.name, "config": dict(route.raw), **lease}
+    else:
+        failure = {"reason": "no_route", "message": f"no usable route: {problem}"}
+        known = {"failure": failure, "packaged_at": now}
+    job = Job(
+        job_id=drop.job_id,
+        route=drop.route,
+        bucket=drop.bucket,
+        key=drop.key,
+        version_id=drop.version_id,
+        created_at=now,
+        deadline_at=deadline,
+        size=drop.size,
+        sequencer=drop.sequencer,
+        **known,
+    )
+    return _with_members(world, job, route) if route is not None and drop.is_marker else job
+
+
+def _with_members(world: World, job: Job, route: Route) -> Job:
+    """Pin the objects of a set as they are now: later changes to the folder make another drop."""
+    place = job.key.rpartition("/")[0] + "/"
+    refs = [r for r in world.objects.list(job.bucket, place) if not r.key.endswith(("/", "/_READY"))]
+    try:
+        pinned = [world.objects.head(ref) for ref in sorted(refs, key=lambda r: r.key)]
+    except ObjectGone:
+        pinned = []
+    if not pinned or len(pinned) > MOST_MEMBERS:
+        job.failure = {"reason": "set", "message": f"a set must hold 1 to {MOST_MEMBERS} files, beside its _READY"}
+        job.packaged_at = job.created_at
+    job.members = [_member(ref, place) for ref in pinned[:MOST_MEMBERS]]
+    job.size = sum(ref.size for ref in pinned)
+    return job
+
+
+MOST_MEMBERS = 500  # files of a set: they are listed in the ledger
+
+
+def _member(ref: ObjectRef, place: str) -> dict[str, Any]:
+    return {"name": ref.key.removeprefix(place), "key": ref.key, "version_id": ref.version_id, "size": ref.size}

@@ -1,0 +1,25 @@
+"""One boto3 session, one client a service, made when first used."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import boto3
+
+
+@cache
+def _session() -> boto3.Session:
+    import boto3
+
+    return boto3.Session()
+
+
+@cache
+def client(service: str) -> Any:
+    """A client with bounded time-outs; its own retries are safe, as every write that matters is conditional."""
+    from botocore.config import Config
+
+    retries = {"mode": "standard", "total_max_attempts": 4}
+    return _session().client(service, config=Config(connect_timeout=5, read_timeout=60, retries=retries))  # type: ignore[call-overload]

@@ -1,0 +1,146 @@
+"""Objects on S3."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO, cast
+
+from botocore.exceptions import ClientError, IncompleteReadError, ReadTimeoutError, ResponseStreamingError
+
+from batchdrop.errors import ConditionFailed, ObjectGone
+from batchdrop.ports import ObjectRef
+
+_GONE = {"NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed"}  # the last: a delete marker
+_PART = 8 << 20  # bytes; S3 takes at most 10,000 parts, so streams of up to 80 GB
+_BROKEN = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError, ConnectionError)
+_REOPENS = 5
+
+
+class S3Objects:
+    """`Objects` on S3."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def open(self, ref: ObjectRef, start: int = 0, end: int | None = None) -> BinaryIO:
+        if start and ref.size and start >= ref.size:
+            return io.BytesIO()
+        return cast("BinaryIO", io.BufferedReader(_Resuming(self, ref, start, end), 1 << 16))
+
+    def body(self, ref: ObjectRef, start: int, end: int | None) -> Any:
+        """The raw stream of one GET; `ObjectGone` where there is nothing to get."""
+        version = {"VersionId": ref.version_id} if ref.version_id else {}
+        if start or end is not None:
+            version["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
+        try:
+            return self._client.get_object(Bucket=ref.bucket, Key=ref.key, **version)["Body"]
+        except ClientError as error:
+            raise _translated(error) from None
+
+    def head(self, ref: ObjectRef) -> ObjectRef:
+        version = {"VersionId": ref.version_id} if ref.version_id else {}
+        try:
+            found = self._client.head_object(Bucket=ref.bucket, Key=ref.key, **version)
+        except ClientError as error:
+            raise _translated(error) from None
+        version_id = str(found.get("VersionId") or ref.version_id)
+        return ObjectRef(ref.bucket, ref.key, version_id, int(found["ContentLength"]), ref.modified)
+
+    def list(self, bucket: str, prefix: str) -> Iterable[ObjectRef]:
+        for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            for found in page.get("Contents", []):
+                modified = found["LastModified"].timestamp()
+                yield ObjectRef(bucket, found["Key"], size=int(found["Size"]), modified=modified)
+
+    def put(self, bucket: str, key: str, body: bytes | BinaryIO, *, content_type: str = "", new: bool = False) -> None:
+        extra: dict[str, str] = {"ContentType": content_type} if content_type else {}
+        extra |= {"IfNoneMatch": "*"} if new else {}
+        try:
+            self._client.put_object(Bucket=bucket, Key=key, Body=body, **extra)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("PreconditionFailed", "412"):
+                raise ConditionFailed(None) from None
+            raise
+
+    def put_stream(self, bucket: str, key: str, chunks: Iterator[bytes], *, content_type: str = "") -> int:
+        parts = _in_parts(chunks)
+        first = next(parts, b"")
+        if len(first) < _PART:
+            self.put(bucket, key, first, content_type=content_type)
+            return len(first)
+        return self._multipart(bucket, key, first, parts, {"ContentType": content_type} if content_type else {})
+
+    def _multipart(self, bucket: str, key: str, first: bytes, rest: Iterator[bytes], extra: dict[str, str]) -> int:
+        where = {"Bucket": bucket, "Key": key}
+        upload = where | {"UploadId": self._client.create_multipart_upload(**where, **extra)["UploadId"]}
+        done, size = [], 0
+        try:
+            for n, part in enumerate(_chain(first, rest), 1):
+                answer = self._client.upload_part(**upload, PartNumber=n, Body=part)
+                done.append({"ETag": answer["ETag"], "PartNumber": n})
+                size += len(part)
+            self._client.complete_multipart_upload(**upload, MultipartUpload={"Parts": done})
+        except BaseException:
+            self._client.abort_multipart_upload(**upload)
+            raise
+        return size
+
+    def delete(self, bucket: str, key: str) -> None:
+        self._client.delete_object(Bucket=bucket, Key=key)
+
+    def signed_url(self, bucket: str, key: str, seconds: int) -> str:
+        params = {"Bucket": bucket, "Key": key}
+        return str(self._client.generate_presigned_url("get_object", Params=params, ExpiresIn=seconds))
+
+
+class _Resuming(io.RawIOBase):
+    """An object's bytes; a connection that breaks in the middle is opened again where it broke."""
+
+    def __init__(self, objects: S3Objects, ref: ObjectRef, start: int, end: int | None) -> None:
+        self._objects, self._ref, self._at, self._end = objects, ref, start, end
+        self._left = _REOPENS
+        self._body = objects.body(ref, start, end)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._read(len(buffer))
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def _read(self, size: int) -> bytes:
+        while True:
+            try:
+                return cast("bytes", self._body.read(size))
+            except _BROKEN:
+                if not self._left:
+                    raise
+                self._left -= 1
+                self._body = self._objects.body(self._ref, self._at, self._end)
+
+    def close(self) -> None:
+        self._body.close()
+        super().close()
+
+
+def _in_parts(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    buffer = bytearray()
+    for chunk in chunks:
+        buffer += chunk
+        while len(buffer) >= _PART:
+            yield bytes(buffer[:_PART])
+            del buffer[:_PART]
+    if buffer:
+        yield bytes(buffer)
+
+
+def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
+
+
+def _translated(error: ClientError) -> Exception:
+    return ObjectGone("no such object version") if error.response["Error"]["Code"] in _GONE else error

@@ -1,0 +1,247 @@
+"""The port of a destination: what a vendor's batch API must be able to say for a job to use it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import BinaryIO, ClassVar, Literal, Protocol
+
+from batchdrop.errors import Ambiguous, AuthExpired
+from batchdrop.fields import Field
+from batchdrop.job import Batch, Job
+from batchdrop.ports import Clock, Http, Request, Response, Rng
+
+Receipt = dict[str, str]
+
+
+class Payload(Protocol):
+    """The exact bytes of one batch; it can be opened as often as needed."""
+
+    size: int
+    sha256: str
+
+    def open(self) -> BinaryIO: ...
+
+    def close(self) -> None: ...
+
+
+class Memory(Protocol):
+    """Small facts remembered for an account across jobs, such as the digest of a control file already uploaded."""
+
+    def recall(self, name: str) -> str: ...
+
+    def remember(self, name: str, value: str) -> None: ...
+
+
+class Shelf(Protocol):
+    """Where a destination may lay files of this job in the results bucket."""
+
+    def stage(self, name: str, payload: Payload, seconds: int) -> str:
+        """Put the payload under `batches/` and return a URL that serves it for so many seconds."""
+
+    def withdraw(self, name: str) -> None:
+        """Take a staged file away: nobody can fetch it from now on."""
+
+    def store(self, name: str, chunks: Iterator[bytes]) -> str:
+        """Write a vendor's file under `results/`; returns the name it has there."""
+
+    def read(self, name: str) -> BinaryIO:
+        """A stored file, to be read once."""
+
+
+@dataclass(slots=True)
+class Session:
+    """One job's dealings with its vendor, for one invocation."""
+
+    job: Job
+    account: Mapping[str, object]  # the route's `account`, validated, defaults filled in
+    http: Http
+    secret: Callable[[bool], Mapping[str, str]]  # secret(fresh)
+    clock: Clock
+    rng: Rng
+    memory: Memory
+    shelf: Shelf
+    notification_url: str = ""  # empty: this route or deployment has none
+    payload: Payload | None = None  # the batch's bytes, while it is being submitted
+    members: Mapping[str, Payload] = field(default_factory=dict)  # a set's files by name, where the vendor wants files
+    transient: dict[str, str] = field(default_factory=dict)  # values that must not be recorded, e.g. an upload URL
+
+    @property
+    def base_url(self) -> str:
+        return str(self.account["base_url"]).rstrip("/")
+
+    def call(self, build: Callable[[bool], Request]) -> Response:
+        """Send `build(False)`; on refused credentials once more `build(True)`, which must use fresh ones."""
+        try:
+            return self.http.send(build(False))
+        except AuthExpired:
+            return self.http.send(build(True))
+
+
+class StepKind(StrEnum):
+    REPEATABLE = "repeatable"  # repeating it is harmless
+    COMMIT = "commit"  # repeating it could import twice
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The doubtful step did happen; what it made is known."""
+
+    receipt: Receipt = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NotThere:
+    """The doubtful step provably did not happen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """Nobody can tell; `why` is for the operator."""
+
+    why: str
+
+
+Reconciled = Found | NotThere | Undecided
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One call of the submission. `run` returns what is to be recorded of it.
+
+    `needs` names transient values an earlier step makes: where one is missing (another invocation made it), the
+    submission goes back to `again_from`, which is also where a new attempt starts.
+    """
+
+    name: str
+    kind: StepKind
+    run: Callable[[Session, Batch], Receipt]
+    reconcile: Callable[[Session, Batch], Reconciled] | None = None
+    needs: tuple[str, ...] = ()
+    again_from: str = ""  # default: this step itself
+
+
+class VendorState(StrEnum):
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"  # terminal; rejects are possible
+    FAILED = "failed"  # terminal; nothing of the batch was taken
+    UNCONFIRMED = "unconfirmed"  # terminal; what was taken cannot be told
+    CANCELED = "canceled"
+    HANDED_OVER = "handed_over"  # the vendor cannot be asked
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The vendor's answer to "how is this batch?"."""
+
+    state: VendorState
+    word: str = ""  # as the vendor wrote it
+    known: bool = True  # False: a word not in our table, taken as still running
+    message: str = ""
+
+
+def status_of(word: object, table: Mapping[str, VendorState]) -> Status:
+    """Look a status word up, whatever its case, spaces, `_` and `-`; an unknown one means it still runs."""
+    text = str(word or "")
+    normal = "".join(c for c in text.lower() if c not in " _-")
+    state = table.get(normal)
+    return Status(state or VendorState.RUNNING, text, known=state is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One record the vendor refused, by the id it was sent with."""
+
+    id: str
+    code: str
+    message: str
+    already_present: bool = False  # refused because it is there: after a flagged resubmission that may be our own doing
+
+
+@dataclass(slots=True)
+class Collected:
+    """What a vendor told of a finished batch. `accepted`/`rejected` are its own totals, None where it gives none."""
+
+    rejects: Iterable[Reject] = ()
+    accepted: int | None = None
+    rejected: int | None = None
+    results: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+class Canceled(StrEnum):
+    """What asking for a cancel led to."""
+
+    CANCELED = "canceled"
+    TOO_LATE = "too_late"
+    NOT_POSSIBLE = "not_possible"  # this vendor has no cancel
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a batch must look like for this vendor and route."""
+
+    format: Literal["json_array", "ndjson", "csv", "zip", "files"]
+    max_bytes: int
+    max_records: int | None = None
+    csv_quoting: Literal["strings", "minimal"] = "minimal"
+    required: tuple[str, ...] = ()  # fields every record must have
+    id: tuple[str, ...] = ()  # the vendor's own id field(s), where it fixes them
+    forbidden_in_id: str = ""
+
+
+class Destination(Protocol):
+    """A vendor's batch API. Stateless: everything it needs is in the session and the batch's receipt."""
+
+    name: ClassVar[str]
+    account: ClassVar[Mapping[str, Field]]
+    secret: ClassVar[tuple[str, ...]]
+    sets: ClassVar[Literal["never", "allowed", "required"]]
+    callbacks: ClassVar[bool]  # whether the vendor can call us back
+
+    def check(self, route: Mapping[str, object]) -> list[tuple[str, str]]:
+        """What is wrong with a route beyond its single options: `(field, message)` each."""
+
+    def output(self, account: Mapping[str, object]) -> Output: ...
+
+    def prepare(self, session: Session) -> Receipt:
+        """What the job needs at the vendor before its first batch; must be repeatable (an orphan does no harm)."""
+
+    def steps(self) -> tuple[Step, ...]: ...
+
+    def ask(self, session: Session, batch: Batch) -> Status: ...
+
+    def collect(self, session: Session, batch: Batch) -> Collected: ...
+
+    def cancel(self, session: Session, batch: Batch) -> Canceled: ...
+
+
+# --- reading a vendor's answers: tolerant in form, strict in what is needed -------------------------------------
+
+
+def json_object(response: Response) -> dict[str, object]:
+    """The answer as a JSON object; `Ambiguous` if it is none. A trailing comma is tolerated: vendors' pages show it."""
+    import re
+
+    text = response.body.decode("utf-8", "replace")
+    for candidate in (text, re.sub(r",(\s*[}\]])", r"\1", text)):
+        try:
+            data = json.loads(candidate)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(data, dict):
+            return data
+    raise Ambiguous("the vendor's answer is not a JSON object", status=response.status, body=response.body[:4096])
+
+
+def text_field(response: Response, data: Mapping[str, object], *names: str) -> str:
+    """The first of these fields that holds text or a whole number, as text; `Ambiguous` where none does."""
+    for name in names:
+        value = data.get(name)
+        if isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip():
+            return str(value).strip()
+    raise Ambiguous(
+        f"the vendor's answer has no {' or '.join(names)}", status=response.status, body=response.body[:4096]
+    )

@@ -1,0 +1,19 @@
+"""Durations as people write them in a route: `30s`, `15m`, `24h`, `7d`, `1h30m`."""
+
+from __future__ import annotations
+
+import re
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_TEXT = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+")
+_PART = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+
+
+def seconds(value: object) -> float:
+    """`"1h30m"` → 5400.0; a bare number is seconds. Raises ValueError with an example of what is right."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    text = str(value).replace(" ", "").lower()
+    if not _TEXT.fullmatch(text):
+        raise ValueError('not a duration: write it like "30s", "15m", "24h" or "7d"')
+    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))

@@ -1,0 +1,254 @@
+"""The end of a job: results collected, rejects matched to their lines, the account closed, one report written.
+
+Resumable: each batch's account is closed on its own, its rejects kept as a part until the report is written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from batchdrop.account import fate, never_sent, outcome_of
+from batchdrop.destinations.base import Collected
+from batchdrop.errors import Ambiguous, AuthExpired, ObjectGone, ProvablyNotSent, RateLimited, Rejected
+from batchdrop.job import Batch, Job
+from batchdrop.matching import SAMPLE, Refusals, Tally, rows_of_batch
+from batchdrop.parcels import Parcels, parcels_of
+from batchdrop.places import folder
+from batchdrop.ports import ObjectRef
+from batchdrop.records.rejects import RejectsWriter
+from batchdrop.report.document import report_document
+from batchdrop.report.publish import publish
+from batchdrop.route import Route, read_route
+from batchdrop.session import open_session
+from batchdrop.words import BatchState, Counts, JobOutcome
+from batchdrop.world import Invocation, World
+
+GRACE = 3600  # seconds after the deadline in which a result that cannot be fetched is still tried
+_ASKABLE = (BatchState.SUCCEEDED,)
+_REST_PART = 999_999  # the part after the last batch: records that were never packaged
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """`next`: `done`, `again` (more to do, at once) or `wait` (ask again in `seconds`)."""
+
+    next: str
+    outcome: str = ""
+    success: bool = False
+    seconds: int = 0
+
+
+def finish(world: World, invocation: Invocation, job_id: str) -> Finished:
+    """Bring a job to its report, or say how to go on. Harmless to repeat."""
+    job = world.ledger.job(job_id)
+    if job is None:
+        return Finished("done", "unknown")
+    if job.is_closed:
+        return _done(job)
+    until = world.ledger.now() + int(1000 * (invocation.time_left() + world.settings.lease_margin))
+    taken = world.ledger.acquire(job, invocation.owner, until)
+    if taken is None:
+        return Finished("wait", seconds=max(1, min(60, (job.lease_until - world.ledger.now()) // 1000 + 1)))
+    return Closing(world, invocation, taken).close()
+
+
+def _done(job: Job) -> Finished:
+    outcome = JobOutcome(job.outcome)
+    return Finished("done", outcome.value, outcome.is_success)
+
+
+@dataclass(slots=True)
+class Closing:
+    """One invocation's share of a job's end, under its lease."""
+
+    world: World
+    invocation: Invocation
+    job: Job
+    parcels: Parcels | None = None
+    route: Route | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    def close(self) -> Finished:
+        try:
+            self.route, self.parcels = self._reopen()
+            batches = [self._account(b) for b in self.world.ledger.batches(self.job.job_id)]
+            rest = self._rest(batches)
+        except (RateLimited, Ambiguous, ProvablyNotSent, AuthExpired) as error:
+            self.world.log.warning("results not fetched yet", job_id=self.job.job_id, why=str(error))
+            return self._later("wait", int(getattr(error, "after", None) or 30))
+        except _OutOfTime:
+            return self._later("again", 0)
+        return self._report(batches, rest)
+
+    def _later(self, next_: str, seconds: int) -> Finished:
+        self.world.ledger.release(self.job, self.invocation.owner, {})
+        return Finished(next_, seconds=seconds)
+
+    def _reopen(self) -> tuple[Route | None, Parcels | None]:
+        if not self.job.config:
+            return None, None
+        route = read_route(self.job.route, self.job.config, self.world.settings.allow_insecure)
+        return route, parcels_of(self.job, route, self.world.objects) if self.job.inspection else None
+
+    # --- one batch ---
+
+    def _account(self, batch: Batch) -> Batch:
+        """Close one batch's account, unless an earlier invocation has."""
+        if batch.collected_at or not self.parcels:
+            return batch
+        if self.invocation.time_left() < self.world.settings.reserve / 2:
+            raise _OutOfTime
+        collected = self._collect(batch)
+        tally = self._match(batch, self.parcels, collected)
+        counts, inferred, odd = fate(batch, collected, tally.matched, tally.already)
+        warnings = [*batch.warnings, *(collected.warnings if collected else []), *odd]
+        if odd:
+            self.world.metrics.count("CountMismatches")
+        if tally.unmatched:
+            self.world.metrics.count("UnmatchedVendorErrors", len(tally.unmatched))
+        changes = {
+            "counts": counts.as_dict(),
+            "inferred": inferred,
+            "warnings": warnings,
+            "unmatched": tally.unmatched,
+            "results": collected.results if collected else [],
+        }
+        return self.world.ledger.collected(batch, changes)
+
+    def _collect(self, batch: Batch) -> Collected | None:
+        if batch.status not in _ASKABLE or not batch.records or self.route is None:
+            return None
+        try:
+            return self.route.vendor.collect(open_session(self.world, self.job, self.route), batch)
+        except Rejected as error:
+            return self._unreadable(batch, error)
+        except (RateLimited, Ambiguous, ProvablyNotSent, AuthExpired) as error:
+            if self.world.ledger.now() < self.job.deadline_at + GRACE * 1000:
+                raise
+            return self._unreadable(batch, error)
+
+    def _unreadable(self, batch: Batch, error: Exception) -> Collected:
+        """The vendor's own outcome still stands; that its results could not be had is said aloud."""
+        self.world.metrics.count("ResultsUnreadable")
+        return Collected(warnings=[f"batch {batch.n}: RESULT_UNREADABLE: {error}"])
+
+    def _match(self, batch: Batch, parcels: Parcels, collected: Collected | None) -> Tally:
+        refusals = Refusals(collected.rejects if collected else ())
+        tally, whole = Tally(), _whole(batch)
+        if len(refusals) or batch.invalid or whole:
+            records = parcels.replay(batch.start, batch.end)
+            self._write_part(batch.n, rows_of_batch(records, refusals, parcels.rejects(), tally, whole), tally)
+        return tally
+
+    def _rest(self, batches: list[Batch]) -> Counts:
+        """What was never packaged: counted, and written to the rejects file so that it can be dropped again."""
+        if not self.parcels or (batches and batches[-1].last):
+            return Counts()
+        start = batches[-1].end if batches else None
+        tally = Tally()
+        reason = str(self.job.failure.get("reason", "")) or "not_sent"
+        whole = ("unprocessed", reason, str(self.job.failure.get("message", "never sent")))
+        records = self.parcels.replay(start, None)
+        try:
+            rows = rows_of_batch(records, Refusals(()), self.parcels.rejects(), tally, whole)
+            self._write_part(_REST_PART, rows, tally)
+        except ObjectGone:
+            self.warnings.append("the drop is gone from the bucket: its unsent records could not be counted")
+        return Counts(invalid=tally.invalid, unprocessed=tally.unprocessed)
+
+    # --- parts of the rejects file ---
+
+    def _part(self, n: int, kind: str) -> str:
+        return f"work/{self.job.job_id}/r{self.job.revision}/rejects-{n:06d}.{kind}"
+
+    def _write_part(self, n: int, rows: Iterator[bytes], tally: Tally) -> None:
+        bucket = self.world.settings.results_bucket
+        self.world.objects.put_stream(bucket, self._part(n, "rows"), rows)
+        reasons = [[*key, count] for key, count in tally.reasons.most_common(SAMPLE)]
+        notes = json.dumps({"sample": tally.sample, "reasons": reasons}).encode()
+        self.world.objects.put(bucket, self._part(n, "json"), notes)
+
+    def _parts(self, kind: str) -> list[ObjectRef]:
+        prefix = f"work/{self.job.job_id}/r{self.job.revision}/"
+        found = self.world.objects.list(self.world.settings.results_bucket, prefix)
+        return sorted((ref for ref in found if ref.key.endswith(kind)), key=lambda ref: ref.key)
+
+    # --- the report ---
+
+    def _report(self, batches: list[Batch], rest: Counts) -> Finished:
+        counts = sum((b.tally for b in batches), rest)
+        outcome, reason = outcome_of(self.job, batches, counts, self.world.ledger.now())
+        sample, reasons = self._notes()
+        document = report_document(
+            replace(self.job, warnings=[*self.job.warnings, *self.warnings]),
+            batches,
+            outcome,
+            reason,
+            counts,
+            sample,
+            reasons,
+            now=self.world.ledger.now(),
+        )
+        writer = self.parcels.rejects() if self.parcels else RejectsWriter.for_format("ndjson")
+        standing = publish(self.world, self.job, document, writer.name, self._rejects(writer))
+        return self._close(standing)
+
+    def _notes(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        sample: list[dict[str, Any]] = []
+        reasons: Counter[tuple[str, str, str]] = Counter()
+        for ref in self._parts(".json"):
+            with self.world.objects.open(ref) as body:
+                notes = json.loads(body.read())
+            sample += notes["sample"][: SAMPLE - len(sample)]
+            for outcome, code, message, count in notes["reasons"]:
+                reasons[(outcome, code, message)] += count
+        names = ("outcome", "code", "message")
+        return sample, [dict(zip(names, key, strict=True)) | {"count": n} for key, n in reasons.most_common(20)]
+
+    def _rejects(self, writer: RejectsWriter) -> Iterator[bytes]:
+        yield writer.head()
+        for ref in self._parts(".rows"):
+            with self.world.objects.open(ref) as body:
+                while chunk := body.read(1 << 16):
+                    yield chunk
+
+    def _close(self, document: dict[str, Any]) -> Finished:
+        changes = {
+            "outcome": document["outcome"],
+            "counts": document["counts"],
+            "report_key": f"{folder(self.job)}report.json",
+            "lease_until": 0,
+        }
+        job, ours = self.world.ledger.close(self.job, changes)
+        if ours:
+            self._announce(job, document)
+        for ref in [*self._parts(".rows"), *self._parts(".json")]:
+            self.world.objects.delete(ref.bucket, ref.key)
+        return _done(job)
+
+    def _announce(self, job: Job, document: dict[str, Any]) -> None:
+        self.world.metrics.count(f"Jobs{''.join(w.title() for w in job.outcome.split('_'))}")
+        for name, value in document["counts"].items():
+            self.world.metrics.count(f"Records{name.title()}", value)
+        told = ("job_id", "route", "destination", "outcome", "reason", "counts", "drop", "revision")
+        where = {"bucket": self.world.settings.results_bucket, "key": job.report_key}
+        self.world.events.publish("Job Finished", {k: document[k] for k in told} | {"report": where})
+
+
+class _OutOfTime(Exception):
+    pass
+
+
+def _whole(batch: Batch) -> tuple[str, str, str] | None:
+    """What befell every record of a batch, where that puts them all in the rejects file."""
+    if not batch.records:
+        return None
+    if batch.status is BatchState.FAILED:
+        return "rejected", batch.code or "batch_refused", batch.message
+    if batch.status is BatchState.CANCELED or never_sent(batch):
+        return "unprocessed", "not_sent", batch.message or "never sent"
+    return None

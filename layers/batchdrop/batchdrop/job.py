@@ -1,0 +1,130 @@
+"""The job and its batches as the ledger keeps them. Times are whole milliseconds since the epoch, UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields
+from typing import Any, Self
+
+from batchdrop.ports import Item, ObjectRef
+from batchdrop.words import BatchState, Counts, JobOutcome
+
+
+def _default(field_: Field[Any]) -> object:
+    return field_.default if field_.default_factory is MISSING else field_.default_factory()
+
+
+class _Stored:
+    """To and from a ledger item; an attribute at its default is left out, so that `Absent` means what it says."""
+
+    def to_item(self) -> Item:
+        plain = asdict(self)  # type: ignore[call-overload]
+        return {f.name: plain[f.name] for f in fields(self) if plain[f.name] != _default(f)}  # type: ignore[arg-type]
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any]) -> Self:
+        names = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+        return cls(**{k: v for k, v in item.items() if k in names})
+
+
+@dataclass(slots=True)
+class Job(_Stored):
+    """One drop on its way to its report."""
+
+    job_id: str
+    route: str
+    bucket: str
+    key: str
+    version_id: str
+    created_at: int
+    deadline_at: int
+    destination: str = ""
+    size: int = 0
+    sequencer: str = ""
+    config: dict[str, Any] = field(default_factory=dict)  # the route as it was at the claim: batches must be repeatable
+    members: list[dict[str, Any]] = field(default_factory=list)  # of a set: its objects, pinned
+    run: int = 1  # how many executions it has had: a name is good for one
+    revision: int = 1
+    previous: str = ""  # the job this one is a re-run of
+    only_rejected: bool = False
+    # submission
+    owner: str = ""
+    lease_until: int = 0
+    not_before: int = 0  # the submission rests until then: a vendor's Retry-After, a quiet period
+    tries: int = 0  # rests in a row without progress
+    prepare_tries: int = 0
+    receipt: dict[str, str] = field(default_factory=dict)
+    inspection: dict[str, Any] = field(default_factory=dict)
+    duplicate_content_of: str = ""
+    packaged_at: int = 0  # everything there is to submit has been submitted
+    failure: dict[str, Any] = field(default_factory=dict)  # {reason, message}: why nothing (more) will be sent
+    warnings: list[str] = field(default_factory=list)
+    # waiting
+    hint_at: int = 0
+    task_token: str = ""
+    cancel_at: int = 0
+    # the end
+    outcome: str = ""
+    closed_at: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    report_key: str = ""
+
+    @property
+    def drop(self) -> ObjectRef:
+        return ObjectRef(self.bucket, self.key, self.version_id, self.size)
+
+    @property
+    def execution(self) -> str:
+        """The name of this run's execution; derived from the job alone, so that a repeat is the same."""
+        return self.job_id if self.run == 1 else f"{self.job_id}-{self.run}"
+
+    @property
+    def is_closed(self) -> bool:
+        return bool(self.closed_at)
+
+    def ended(self) -> JobOutcome | None:
+        return JobOutcome(self.outcome) if self.outcome else None
+
+
+@dataclass(slots=True)
+class Batch(_Stored):
+    """One vendor submission of a job."""
+
+    job_id: str
+    n: int
+    owner: str
+    state: str
+    attempt: int
+    step: str = ""  # the step whose intent is recorded last
+    intent: bool = True  # that step may have been carried out: False only once it provably was not
+    start: dict[str, Any] = field(default_factory=dict)  # checkpoints: where in the drop it begins and ends
+    end: dict[str, Any] = field(default_factory=dict)
+    last: bool = False
+    records: int = 0
+    invalid: int = 0
+    bytes: int = 0
+    sha256: str = ""
+    receipt: dict[str, str] = field(default_factory=dict)
+    orphans: list[dict[str, str]] = field(default_factory=list)  # receipts of attempts that were given up
+    flagged: bool = False  # sent again without proof that the first attempt failed
+    doubt_at: int = 0
+    word: str = ""  # the vendor's last status word
+    code: str = ""  # why it failed or is held
+    message: str = ""
+    warnings: list[str] = field(default_factory=list)
+    packaged_at: int = 0
+    submitted_at: int = 0
+    done_at: int = 0
+    collected_at: int = 0
+    counts: dict[str, int] = field(default_factory=dict)  # once collected; `invalid` included
+    inferred: bool = False
+    unmatched: list[dict[str, str]] = field(default_factory=list)
+    results: list[str] = field(default_factory=list)
+
+    @property
+    def status(self) -> BatchState:
+        return BatchState(self.state)
+
+    @property
+    def tally(self) -> Counts:
+        return Counts.from_dict(self.counts)

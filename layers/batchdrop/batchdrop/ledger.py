@@ -1,0 +1,209 @@
+"""The ledger: what is known of every job, in the only words it may be changed by.
+
+Every write that matters is conditional. Where a write may have succeeded without our seeing the answer (an SDK's own
+repeat, a lost reply), the failed condition shows our own mark and counts as success.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from batchdrop.errors import ConditionFailed
+from batchdrop.job import Batch, Job
+from batchdrop.ports import Absent, AbsentOrBelow, Clock, Equals, Expect, Item, Key, OneOf, Table
+from batchdrop.words import BatchState
+
+JOB = "job"
+
+
+class LostOwnership(Exception):
+    """Somebody else holds the job now: stop at once, write nothing more."""
+
+
+def job_key(job_id: str) -> Key:
+    return Key(f"job#{job_id}", JOB)
+
+
+def batch_key(job_id: str, n: int) -> Key:
+    return Key(f"job#{job_id}", f"batch#{n:06d}")
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Typed access to the jobs in a `Table`."""
+
+    table: Table
+    clock: Clock
+
+    def now(self) -> int:
+        """Milliseconds since the epoch."""
+        return int(self.clock.now() * 1000)
+
+    # --- jobs ---
+
+    def claim(self, job: Job) -> tuple[Job, bool]:
+        """Write the job unless it is there; returns it as it stands, and whether this call wrote it."""
+        listed = {"open": "1", "listing": "job", "expires_at": job.created_at // 1000 + RETENTION}
+        try:
+            self.table.put_new(job_key(job.job_id), job.to_item() | listed)
+        except ConditionFailed as failed:
+            found = Job.from_item(failed.item or {})
+            ours = bool(job.owner) and found.owner == job.owner  # our own write, repeated by the SDK
+            return found, ours
+        return job, True
+
+    def job(self, job_id: str) -> Job | None:
+        item = self.table.get(job_key(job_id))
+        return Job.from_item(item) if item else None
+
+    def acquire(self, job: Job, owner: str, lease_until: int) -> Job | None:
+        """Take the job's lease; None while somebody else holds it. The holder before is dead: its lease is over."""
+        try:
+            return self._job(
+                job,
+                {"owner": owner, "lease_until": lease_until},
+                {"lease_until": AbsentOrBelow(self.now()), "closed_at": Absent()},
+            )
+        except ConditionFailed as failed:
+            held = Job.from_item(failed.item) if failed.item else None
+            return held if held and held.owner == owner and not held.is_closed else None
+
+    def held(self, job: Job, owner: str, changes: Mapping[str, object]) -> Job:
+        """Change a job under its lease; `LostOwnership` if it is no longer ours."""
+        try:
+            return self._job(job, changes, {"owner": Equals(owner)})
+        except ConditionFailed:
+            raise LostOwnership from None
+
+    def release(self, job: Job, owner: str, changes: Mapping[str, object]) -> Job:
+        """Change a job for the last time under this lease, and give the lease back."""
+        return self.held(job, owner, {**changes, "lease_until": 0})
+
+    def change(self, job: Job, changes: Mapping[str, object], expect: Mapping[str, Expect]) -> Job:
+        """Change a job outside a lease; `ConditionFailed` if it is not as expected."""
+        return self._job(job, changes, expect)
+
+    def hint(self, job_id: str, window_ms: int) -> Job:
+        """Record that somebody called; `ConditionFailed` if the job is closed, unknown, or was called a moment ago."""
+        fresh: dict[str, Expect] = {"hint_at": AbsentOrBelow(self.now() - window_ms), "closed_at": Absent()}
+        return Job.from_item(self.table.update(job_key(job_id), {"hint_at": self.now()}, expect=fresh))
+
+    def close(self, job: Job, changes: Mapping[str, object]) -> tuple[Job, bool]:
+        """End the job, once; returns it as it ended, and whether this call ended it."""
+        changes = {**changes, "closed_at": self.now()}
+        try:
+            key = job_key(job.job_id)
+            item = self.table.update(key, _stored(changes), remove=("open", "task_token"), expect=_ENDING)
+            return Job.from_item(item), True
+        except ConditionFailed as failed:
+            return Job.from_item(failed.item or {}), False
+
+    def next_run(self, job: Job) -> Job | None:
+        """Count a new execution for an unfinished job; None if somebody else just did, or it is closed."""
+        expect: dict[str, Expect] = {"closed_at": Absent(), "run": Equals(job.run) if job.run > 1 else Absent()}
+        try:
+            return self._job(job, {"run": job.run + 1}, expect)
+        except ConditionFailed:
+            return None
+
+    def open_jobs(self, limit: int = 1000) -> list[Job]:
+        """Unfinished jobs, oldest first; the index may lag."""
+        return [Job.from_item(i) for i in self.table.query_index("open", "1", limit=limit, newest_first=False)]
+
+    def jobs(self, limit: int = 100) -> list[Job]:
+        """The latest jobs, newest first; the index may lag."""
+        return [Job.from_item(i) for i in self.table.query_index("listing", "job", limit=limit)]
+
+    def _job(self, job: Job, changes: Mapping[str, object], expect: Mapping[str, Expect]) -> Job:
+        return Job.from_item(self.table.update(job_key(job.job_id), _stored(changes), expect=expect))
+
+    # --- batches ---
+
+    def batches(self, job_id: str) -> list[Batch]:
+        return [Batch.from_item(i) for i in self.table.query(f"job#{job_id}", "batch#")]
+
+    def new_batch(self, batch: Batch) -> Batch:
+        """Record a batch with its first intent; `LostOwnership` if another owner got there first."""
+        try:
+            self.table.put_new(batch_key(batch.job_id, batch.n), batch.to_item())
+        except ConditionFailed as failed:
+            if (failed.item or {}).get("owner") != batch.owner:
+                raise LostOwnership from None
+        return batch
+
+    def take_over(self, batch: Batch, owner: str) -> Batch:
+        """Make a batch ours that a former owner left; from now on that owner can no longer write it."""
+        return self._batch(batch, {"owner": owner}, {"owner": Equals(batch.owner), "state": OneOf(_OPEN)}, owner)
+
+    def write_batch(self, batch: Batch, **changes: Any) -> Batch:
+        """Change a batch as its owner at its attempt; `LostOwnership` if either is no longer ours."""
+        expect = {"owner": Equals(batch.owner), "attempt": Equals(batch.attempt)}
+        return self._batch(batch, changes, expect, batch.owner)
+
+    def settle(self, batch: Batch, state: BatchState, **changes: Any) -> Batch:
+        """Move a submitted batch to a terminal state, once: terminal is final, whoever asks first."""
+        expect: dict[str, Expect] = {"state": Equals(str(batch.state))}
+        changes = {"state": str(state), "done_at": self.now(), **changes}
+        try:
+            return Batch.from_item(self.table.update(self._key(batch), _stored(changes), expect=expect))
+        except ConditionFailed as failed:
+            return Batch.from_item(failed.item or {})
+
+    def note(self, batch: Batch, **changes: Any) -> Batch:
+        """Add to what is known of a batch while it stays in its state."""
+        try:
+            expect: dict[str, Expect] = {"state": Equals(str(batch.state))}
+            return Batch.from_item(self.table.update(self._key(batch), _stored(changes), expect=expect))
+        except ConditionFailed as failed:
+            return Batch.from_item(failed.item or {})
+
+    def collected(self, batch: Batch, changes: Mapping[str, object]) -> Batch:
+        """Close a batch's account, once."""
+        changes = {"collected_at": self.now(), **changes}
+        try:
+            item = self.table.update(self._key(batch), _stored(changes), expect={"collected_at": Absent()})
+            return Batch.from_item(item)
+        except ConditionFailed as failed:
+            return Batch.from_item(failed.item or {})
+
+    def _batch(self, batch: Batch, changes: Mapping[str, object], expect: Mapping[str, Expect], owner: str) -> Batch:
+        try:
+            return Batch.from_item(self.table.update(self._key(batch), _stored(changes), expect=expect))
+        except ConditionFailed as failed:
+            if _is_done(failed.item, changes, owner):
+                return Batch.from_item(failed.item or {})
+            raise LostOwnership from None
+
+    def _key(self, batch: Batch) -> Key:
+        return batch_key(batch.job_id, batch.n)
+
+    # --- small facts ---
+
+    def recall(self, pk: str, sk: str) -> Item | None:
+        return self.table.get(Key(pk, sk))
+
+    def remember(self, pk: str, sk: str, item: Item) -> Item:
+        """Write a fact unless there is one; returns the one that stands."""
+        try:
+            self.table.put_new(Key(pk, sk), {**item, "expires_at": self.now() // 1000 + RETENTION})
+        except ConditionFailed as failed:
+            return failed.item or {}
+        return item
+
+
+RETENTION = 400 * 86400  # seconds an item stays in the ledger: longer than any queue can redeliver its drop
+_OPEN = tuple(str(s) for s in BatchState if s.is_open)
+_ENDING: dict[str, Expect] = {"closed_at": Absent()}
+
+
+def _is_done(item: Item | None, changes: Mapping[str, object], owner: str) -> bool:
+    """Whether the item already is what this write wanted to make of it, by this owner."""
+    return bool(item) and all(cast(Item, item).get(k) == v for k, v in {**_stored(changes), "owner": owner}.items())
+
+
+def _stored(changes: Mapping[str, object]) -> dict[str, object]:
+    return {k: str(v) if isinstance(v, BatchState) else v for k, v in changes.items()}
+
+

@@ -1,0 +1,158 @@
+"""What is next for a job: the supervisor's question, answered from the ledger and by asking the vendor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from batchdrop.destinations.base import Canceled, Session, Status, VendorState
+from batchdrop.errors import Ambiguous, AuthExpired, ConditionFailed, ProvablyNotSent, RateLimited, Rejected
+from batchdrop.job import Batch, Job
+from batchdrop.ports import Absent, AbsentOrBelow
+from batchdrop.route import Route, read_route
+from batchdrop.session import open_session
+from batchdrop.words import BatchState
+from batchdrop.world import Invocation, World
+
+# A wait for a notification has a literal time-out in the workflow, so there is one state for each of these.
+AWAITS = (900, 300, 60, 15)
+HINT_WINDOW = 30  # seconds: within them a further callback wakes nobody, so no wait may be longer
+MOST_LAPS = 2400  # of the loop in one execution: 9 history events each, of 25,000
+READ_LAG = 600  # seconds a vendor may answer 404 for a batch it has just taken
+LONGEST_RETRY_AFTER = 6 * 3600.0
+_SETTLED = {
+    VendorState.SUCCEEDED: BatchState.SUCCEEDED,
+    VendorState.FAILED: BatchState.FAILED,
+    VendorState.CANCELED: BatchState.CANCELED,
+    VendorState.UNCONFIRMED: BatchState.UNCONFIRMED,
+    VendorState.HANDED_OVER: BatchState.HANDED_OVER,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What the workflow is to do: `asked_at` (ms) tells the wait which callbacks this answer already covers."""
+
+    next: Literal["wait", "await", "submit", "finish"]
+    seconds: int = 0
+    asked_at: int = 0
+
+
+def what_next(world: World, invocation: Invocation, job_id: str, lap: int = 0) -> Next:
+    """Look at the job, ask its vendor where that is due, and say what is next."""
+    asked_at = world.ledger.now()
+    job = world.ledger.job(job_id)
+    if job is None or job.is_closed or not job.config:
+        return Next("finish", asked_at=asked_at)
+    route = read_route(job.route, job.config, world.settings.allow_insecure)
+    answer = Supervision(world, invocation, job, route, lap).look()
+    return Next(answer.next, answer.seconds, asked_at)
+
+
+@dataclass(slots=True)
+class Supervision:
+    """One look at one job."""
+
+    world: World
+    invocation: Invocation
+    job: Job
+    route: Route
+    lap: int
+    retry_after: float = 0.0
+    batches: list[Batch] = field(default_factory=list)
+
+    def look(self) -> Next:
+        now = self.world.ledger.now()
+        working = self.job.lease_until > now
+        if working:
+            return self._wait(min(self._scheduled(), (self.job.lease_until - now) / 1000 + 1))
+        if self.job.cancel_at and not self.job.packaged_at:
+            self._stop_submitting()
+        if now >= self.job.deadline_at:
+            return Next("finish")
+        if not self.job.packaged_at:
+            rest = (self.job.not_before - now) / 1000
+            return Next("submit") if rest <= 0 else Next("wait", self._bounded(rest))
+        return self._ask_all()
+
+    def _stop_submitting(self) -> None:
+        """A canceled job submits nothing more; whoever submits just now is not disturbed."""
+        stop = {"packaged_at": self.world.ledger.now(), "failure": {"reason": "canceled", "message": "canceled"}}
+        try:
+            free = AbsentOrBelow(self.world.ledger.now())
+            self.job = self.world.ledger.change(self.job, stop, {"lease_until": free, "closed_at": Absent()})
+        except ConditionFailed:
+            self.world.log.info("the job moved on before it could be stopped", job_id=self.job.job_id)
+
+    # --- asking the vendor ---
+
+    def _ask_all(self) -> Next:
+        self.batches = self.world.ledger.batches(self.job.job_id)
+        waiting = [b for b in self.batches if b.status is BatchState.SUBMITTED]
+        if waiting:
+            session = open_session(self.world, self.job, self.route)
+            turn = self.lap % len(waiting)  # where time runs out, the next lap begins with others
+            for batch in waiting[turn:] + waiting[:turn]:
+                if self.retry_after or self.invocation.time_left() < self.world.settings.reserve / 4:
+                    break
+                self._ask(session, batch)
+        still = any(b.status is BatchState.SUBMITTED for b in self.batches)
+        return self._wait(max(self._scheduled(), self.retry_after)) if still else Next("finish")
+
+    def _ask(self, session: Session, batch: Batch) -> None:
+        try:
+            if self.job.cancel_at and self._cancel(session, batch):
+                return
+            self._heed(batch, self.route.vendor.ask(session, batch))
+        except RateLimited as error:
+            self.retry_after = min(error.after or self._scheduled(), LONGEST_RETRY_AFTER)
+        except Rejected as error:
+            self._not_found(batch, error)
+        except (Ambiguous, ProvablyNotSent, AuthExpired) as error:
+            self.world.metrics.count("StatusCallsFailed")
+            self.world.log.warning("status not known", job_id=batch.job_id, batch=batch.n, why=str(error))
+
+    def _cancel(self, session: Session, batch: Batch) -> bool:
+        answer = self.route.vendor.cancel(session, batch)
+        if answer is Canceled.CANCELED:
+            self._keep(self.world.ledger.settle(batch, BatchState.CANCELED, message="canceled on request"))
+        return answer is Canceled.CANCELED
+
+    def _heed(self, batch: Batch, status: Status) -> None:
+        if status.state in _SETTLED:
+            changes = {"word": status.word, "message": status.message}
+            self._keep(self.world.ledger.settle(batch, _SETTLED[status.state], **changes))
+        elif not status.known and status.word != batch.word:
+            self.world.metrics.count("UnknownStatuses")
+            note = f'the vendor\'s status "{status.word[:64]}" is not known; taken as still running'
+            self._keep(self.world.ledger.note(batch, word=status.word, warnings=[*batch.warnings, note]))
+
+    def _not_found(self, batch: Batch, error: Rejected) -> None:
+        age = (self.world.ledger.now() - batch.submitted_at) / 1000
+        if error.status in (404, 410) and age > READ_LAG:
+            why = "the vendor no longer knows this batch"
+            self._keep(self.world.ledger.settle(batch, BatchState.UNCONFIRMED, message=why))
+        self.world.log.warning("status refused", job_id=batch.job_id, batch=batch.n, status=error.status)
+
+    def _keep(self, batch: Batch) -> None:
+        self.batches[batch.n - 1] = batch
+
+    # --- how long to wait ---
+
+    def _scheduled(self) -> float:
+        return self.route.poll.wait(self.lap)
+
+    def _bounded(self, seconds: float) -> int:
+        """Never beyond the deadline, never so short that the laps would run out before it."""
+        left = max(1.0, (self.job.deadline_at - self.world.ledger.now()) / 1000)
+        least = left / max(1, MOST_LAPS - self.lap)
+        return max(1, round(min(max(seconds, least), left + 1)))
+
+    def _wait(self, seconds: float) -> Next:
+        since_hint = (self.world.ledger.now() - self.job.hint_at) / 1000
+        if since_hint < HINT_WINDOW:
+            return Next("wait", self._bounded(min(seconds, HINT_WINDOW)))
+        bounded = self._bounded(seconds)
+        if self.route.calls_back and self.world.settings.notification_url and bounded >= AWAITS[-1]:
+            return Next("await", next(a for a in AWAITS if a <= bounded))
+        return Next("wait", bounded)

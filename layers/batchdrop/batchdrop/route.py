@@ -1,0 +1,184 @@
+"""A route: which destination and account a drop goes to, and by which options. Validated when put and when read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from batchdrop.destinations import REGISTRY, destination
+from batchdrop.errors import RouteError
+from batchdrop.fields import Field, object_schema, read_all
+
+if TYPE_CHECKING:
+    from batchdrop.destinations.base import Destination
+
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+SECRET_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}"
+
+POLL = {
+    "first": Field("duration", "wait before the first question to the vendor", "30s", minimum=1),
+    "factor": Field("number", "each further wait is this many times the one before", 2.0, minimum=1, maximum=10),
+    "max": Field("duration", "no wait is longer than this", "15m", minimum=1, maximum=86400),
+}
+
+COMMON = {
+    "destination": Field("text", "the vendor: " + ", ".join(REGISTRY), choices=tuple(REGISTRY)),
+    "account": Field("map", "the destination's own options", {}),
+    "secret": Field("text", "name of the secret in Secrets Manager, under the stack's prefix", pattern=SECRET_NAME),
+    "input": Field("map", "how to read the dropped file", {}),
+    "deadline": Field("duration", "a job that is not done by then ends timed_out", "24h", minimum=60, maximum=2592000),
+    "poll": Field("map", "how often the vendor is asked", {}),
+    "quiet_period": Field(
+        "duration", "how long after a doubtful call the vendor's look-up can be trusted; default: the deployment's", None
+    ),
+    "on_doubt": Field(
+        "text",
+        "what to do where nobody can tell whether a batch arrived: hold it for an operator, or send it again, flagged",
+        "hold",
+        choices=("hold", "resubmit"),
+    ),
+    "on_duplicate_content": Field(
+        "text", "what to do with a file whose bytes were dropped before", "process", choices=("process", "skip")
+    ),
+    "keep_batches": Field("boolean", "keep the exact bytes of every batch in the results bucket", False),
+    "max_in_flight": Field(
+        "integer", "at most so many jobs of this account between submission and end; 0: no limit", 0, minimum=0
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    first: float
+    factor: float
+    max: float
+
+    def wait(self, lap: int) -> float:
+        """Seconds to wait before question number `lap` (from 0)."""
+        return min(self.first * self.factor ** min(lap, 64), self.max)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A valid route. `raw` is what was put: a job pins it, so that its batches can be made again byte for byte."""
+
+    name: str
+    raw: Mapping[str, object]
+    vendor: Destination
+    account: Mapping[str, object]
+    secret: str
+    input: Mapping[str, object]
+    deadline: float
+    poll: Poll
+    quiet_period: float | None
+    on_doubt: str
+    on_duplicate_content: str
+    keep_batches: bool
+    max_in_flight: int
+
+    @property
+    def account_key(self) -> str:
+        """What identifies the vendor account: jobs of all its routes share limits and memory."""
+        who = [f"{k}={self.account[k]}" for k in sorted(self.account) if k in _IDENTITY and self.account[k]]
+        return f"{self.vendor.name}:{self.secret}:{','.join(who)}"
+
+    @property
+    def calls_back(self) -> bool:
+        """Whether the vendor is asked to notify us of this route's batches."""
+        return self.vendor.callbacks and self.account.get("notification_method") != "none"
+
+
+_IDENTITY = ("base_url", "datamart_id", "domain_key", "location_key", "table_id")
+
+
+def check_name(name: str) -> str:
+    """The name, if it can be one; `RouteError` otherwise."""
+    if not NAME.fullmatch(name):
+        raise RouteError(f'"{name[:64]}" cannot be a route\'s name: use a-z, 0-9 and -, at most 63', "name")
+    return name
+
+
+def read_route(name: str, raw: object, allow_insecure: tuple[str, ...] = ()) -> Route:
+    """Validate a route; `RouteError` with every wrong field at once.
+
+    `allow_insecure`: hosts for which plain http and loopback addresses may stand in `base_url`.
+    """
+    check_name(name)
+    values = read_all(raw, COMMON)
+    vendor = destination(str(values["destination"]))
+    problems: list[tuple[str, str]] = []
+    account = _section(problems, values["account"], vendor.account, "account")
+    poll = _section(problems, values["poll"], POLL, "poll")
+    _check_input(problems, values["input"])
+    if not problems:
+        problems += _check_url(str(account.get("base_url") or ""), allow_insecure)
+        problems += vendor.check(values | {"account": account})
+    if problems:
+        raise RouteError.of(problems)
+    return Route(
+        name=name,
+        raw=cast("Mapping[str, object]", raw),
+        vendor=vendor,
+        account=account,
+        secret=str(values["secret"]),
+        input=cast("Mapping[str, object]", values["input"]),
+        deadline=cast(float, values["deadline"]),
+        poll=Poll(**cast("dict[str, float]", poll)),
+        quiet_period=cast("float | None", values["quiet_period"]),
+        on_doubt=str(values["on_doubt"]),
+        on_duplicate_content=str(values["on_duplicate_content"]),
+        keep_batches=bool(values["keep_batches"]),
+        max_in_flight=cast(int, values["max_in_flight"]),
+    )
+
+
+def _section(
+    problems: list[tuple[str, str]], data: object, fields: Mapping[str, Field], path: str
+) -> dict[str, object]:
+    try:
+        return read_all(data, fields, path)
+    except RouteError as error:
+        problems += error.problems
+        return {}
+
+
+def _check_input(problems: list[tuple[str, str]], raw: object) -> None:
+    from batchdrop.records.spec import InputSpec
+
+    try:
+        InputSpec.from_route(cast("Mapping[str, object]", raw))
+    except RouteError as error:
+        problems += error.problems
+
+
+def _check_url(url: str, allow_insecure: tuple[str, ...]) -> list[tuple[str, str]]:
+    from batchdrop.addresses import check_base_url
+
+    try:
+        if url:
+            check_base_url(url, allow_insecure)
+    except ValueError as error:
+        return [("account.base_url", str(error))]
+    return []
+
+
+def schema() -> dict[str, object]:
+    """The JSON Schema of routes, made from the declarations the validator itself uses."""
+    found = object_schema(COMMON, "A Batchdrop route")
+    properties = cast("dict[str, object]", found["properties"])
+    properties["poll"] = object_schema(POLL, COMMON["poll"].description)
+    from batchdrop.records.spec import input_schema
+
+    properties["input"] = input_schema()
+    found["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    found["title"] = "Batchdrop route"
+    found["allOf"] = [
+        {
+            "if": {"properties": {"destination": {"const": name}}},
+            "then": {"properties": {"account": object_schema(destination(name).account, f"options of {name}")}},
+        }
+        for name in REGISTRY
+    ]
+    return found

@@ -1,0 +1,95 @@
+"""Opening a job's session with its vendor: credentials, callback URL, memory and shelf."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from batchdrop import capability
+from batchdrop.destinations.base import Payload, Session
+from batchdrop.errors import SecretError
+from batchdrop.job import Job
+from batchdrop.places import folder
+from batchdrop.ports import ObjectRef, Objects
+from batchdrop.route import Route
+from batchdrop.world import World
+
+NOTIFICATION_KEYS = "notification-keys"
+_AFTER_DEADLINE = 24 * 3600  # seconds a callback URL outlives its job's deadline
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerMemory:
+    """Facts of one vendor account, kept in the ledger."""
+
+    world: World
+    account: str
+
+    def recall(self, name: str) -> str:
+        item = self.world.ledger.recall(f"account#{self.account}", f"memo#{name}")
+        return str(item["value"]) if item else ""
+
+    def remember(self, name: str, value: str) -> None:
+        self.world.ledger.remember(f"account#{self.account}", f"memo#{name}", {"value": value})
+
+
+@dataclass(frozen=True, slots=True)
+class BucketShelf:
+    """A job's own folder in the results bucket."""
+
+    objects: Objects
+    bucket: str
+    folder: str
+
+    def stage(self, name: str, payload: Payload, seconds: int) -> str:
+        key = f"{self.folder}batches/{name}"
+        with payload.open() as body:
+            self.objects.put(self.bucket, key, body)
+        return self.objects.signed_url(self.bucket, key, seconds)
+
+    def withdraw(self, name: str) -> None:
+        self.objects.delete(self.bucket, f"{self.folder}batches/{name}")
+
+    def store(self, name: str, chunks: Iterator[bytes]) -> str:
+        self.objects.put_stream(self.bucket, f"{self.folder}results/{name}", chunks)
+        return f"results/{name}"
+
+    def read(self, name: str) -> BinaryIO:
+        return self.objects.open(ObjectRef(self.bucket, self.folder + name))
+
+
+def open_session(world: World, job: Job, route: Route) -> Session:
+    """A session for one invocation; raises `SecretError` only once a secret is asked for."""
+    return Session(
+        job=job,
+        account=route.account,
+        http=world.http,
+        secret=_secret(world, route),
+        clock=world.clock,
+        rng=world.rng,
+        memory=LedgerMemory(world, route.account_key),
+        shelf=BucketShelf(world.objects, world.settings.results_bucket, folder(job)),
+        notification_url=_notification_url(world, job, route),
+    )
+
+
+def _secret(world: World, route: Route) -> Callable[[bool], Mapping[str, str]]:
+    def get(fresh: bool) -> Mapping[str, str]:
+        found = world.secrets.get(route.secret, fresh=fresh)
+        for name in route.vendor.secret:
+            value = found.get(name)
+            if not isinstance(value, str) or not value or value != value.strip():
+                raise SecretError(f'secret "{route.secret}": field "{name}" is missing, empty or has spaces around it')
+        return found
+
+    return get
+
+
+def _notification_url(world: World, job: Job, route: Route) -> str:
+    base = world.settings.notification_url
+    if not (base and route.vendor.callbacks):
+        return ""
+    expires = job.deadline_at // 1000 + _AFTER_DEADLINE
+    token = capability.issue(world.secrets.get(NOTIFICATION_KEYS), job.job_id, expires)
+    return f"{base.rstrip('/')}/notifications/{token}"

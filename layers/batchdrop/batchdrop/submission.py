@@ -1,0 +1,363 @@
+"""Submitting a job: the protocol that loses nothing and sends nothing twice in silence.
+
+Intent is recorded before a step and its result after it. Where a commit step's fate is unknown, the vendor is asked
+after a quiet period: what is there is adopted, what is provably not there is sent as the next attempt, and what
+nobody can tell is held for an operator, or sent again, flagged, where the route says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from batchdrop.destinations.base import Found, NotThere, Session, Step, StepKind
+from batchdrop.errors import (
+    Ambiguous,
+    AuthExpired,
+    DropRefused,
+    ObjectGone,
+    ProvablyNotSent,
+    RateLimited,
+    Rejected,
+    SecretError,
+    StartAgain,
+)
+from batchdrop.job import Batch, Job
+from batchdrop.ledger import LostOwnership
+from batchdrop.parcels import Parcel, Parcels, look_into, parcels_of
+from batchdrop.route import Route
+from batchdrop.session import open_session
+from batchdrop.words import BatchState
+from batchdrop.world import Invocation, World
+
+BACKOFF_BASE, BACKOFF_CAP = 2.0, 900.0  # seconds
+MOST_ATTEMPTS = 5  # of a batch whose earlier steps keep coming to nothing
+LONGEST_REST = 6 * 3600.0  # a vendor's Retry-After beyond this is not waited for in one go
+
+
+class OutOfTime(Exception):
+    """This invocation is about to end: go on in the next."""
+
+
+class Rest(Exception):
+    """Nothing can be done for so many seconds (None: back off); the workflow waits."""
+
+    def __init__(self, seconds: float | None = None) -> None:
+        self.seconds = seconds
+
+
+class GiveUp(Exception):
+    """Nothing more can be sent for this job; says why."""
+
+    def __init__(self, reason: str, message: str, **details: Any) -> None:
+        self.failure = {"reason": reason, "message": message, **{k: v for k, v in details.items() if v is not None}}
+
+
+@dataclass(slots=True)
+class Submission:
+    """One invocation's share of a job's submission, under its lease."""
+
+    world: World
+    invocation: Invocation
+    job: Job
+    route: Route
+    session: Session
+    batches: list[Batch] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Do what can be done in this invocation; the ledger says what remains."""
+        try:
+            outcome = self._attempt()
+        except LostOwnership:
+            self.world.log.warning("another worker took the job over", job_id=self.job.job_id)
+            return
+        self.world.ledger.release(self.job, self.invocation.owner, outcome)
+
+    def _attempt(self) -> dict[str, object]:
+        try:
+            self._everything()
+            return {"packaged_at": self.world.ledger.now(), "tries": 0, "not_before": 0}
+        except OutOfTime:
+            return {"tries": 0, "not_before": 0}
+        except Rest as rest:
+            return {"tries": self.job.tries + 1, "not_before": self._awake_at(rest.seconds)}
+        except GiveUp as given_up:
+            return {"packaged_at": self.world.ledger.now(), "failure": given_up.failure}
+        except LostOwnership:
+            raise
+        except Exception as error:
+            # What is recorded tells the next invocation where to go on; the deadline bounds how often it tries.
+            self.world.log.exception("submission interrupted", job_id=self.job.job_id, error=type(error).__name__)
+            self.world.metrics.count("SubmissionsInterrupted")
+            return {"tries": self.job.tries + 1, "not_before": self._awake_at(None)}
+
+    def _everything(self) -> None:
+        with _as_decisions():
+            self._look_into()
+            self._prepare()
+        self.batches = self.world.ledger.batches(self.job.job_id)
+        parcels = parcels_of(self.job, self.route, self.world.objects)
+        for batch in self.batches:
+            if batch.status in (BatchState.SUBMITTING, BatchState.DOUBTFUL):
+                self._take_up(batch, parcels)
+        self._submit_the_rest(parcels)
+        self._rest_while_in_doubt()
+
+    # --- before the first batch ---
+
+    def _look_into(self) -> None:
+        if self.job.inspection:
+            return
+        self._need_time()
+        found = look_into(self.job, self.route, self.world.objects, self._need_time)
+        self.job = self._hold(inspection=found, duplicate_content_of=self._same_content(str(found["sha256"])))
+        if self.job.duplicate_content_of and self.route.on_duplicate_content == "skip":
+            raise GiveUp("duplicate_content", f"the same bytes were dropped before: {self.job.duplicate_content_of}")
+
+    def _same_content(self, sha256: str) -> str:
+        fact = {"job_id": self.job.job_id}
+        first = self.world.ledger.remember(f"content#{self.route.name}", sha256, fact)["job_id"]
+        return "" if first in (self.job.job_id, self.job.previous) else str(first)
+
+    def _prepare(self) -> None:
+        if self.job.packaged_at or "prepared" in self.job.receipt:
+            return
+        self._need_time()
+        if self.job.prepare_tries:  # the first try's intent is the claim itself
+            self.job = self._hold(prepare_tries=self.job.prepare_tries + 1)
+        receipt = self.route.vendor.prepare(self.session)
+        self.job = self._hold(receipt={**receipt, "prepared": "yes"}, prepare_tries=self.job.prepare_tries + 1)
+
+    def _hold(self, **changes: object) -> Job:
+        job = self.world.ledger.held(self.job, self.invocation.owner, changes)
+        self.session.job = job
+        return job
+
+    # --- batches ---
+
+    def _submit_the_rest(self, parcels: Parcels) -> None:
+        at_the_end = self.batches and self.batches[-1].last
+        if at_the_end:
+            return
+        self._need_time()
+        start = self.batches[-1].end if self.batches else None
+        with _as_decisions():
+            for parcel in parcels.batches(start):
+                with _opened(parcel):
+                    self.batches.append(self._submit_new(parcel))
+                if not parcel.last:
+                    self._need_time()
+
+    def _submit_new(self, parcel: Parcel) -> Batch:
+        now, payload = self.world.ledger.now(), parcel.payload
+        batch = Batch(
+            job_id=self.job.job_id,
+            n=len(self.batches) + 1,
+            owner=self.invocation.owner,
+            state=BatchState.SUBMITTING,
+            attempt=1,
+            start=parcel.start,
+            end=parcel.end,
+            last=parcel.last,
+            records=parcel.records,
+            invalid=parcel.invalid,
+            packaged_at=now,
+        )
+        if payload is None:
+            # Nothing in it can be sent: there is nothing to ask the vendor either.
+            return self.world.ledger.new_batch(replace(batch, state=BatchState.SUCCEEDED, intent=False, done_at=now))
+        first = self.route.vendor.steps()[0]
+        batch = replace(batch, bytes=payload.size, sha256=payload.sha256, step=first.name)
+        return self._carry_out(self.world.ledger.new_batch(batch), parcel, recorded=True)
+
+    def _take_up(self, batch: Batch, parcels: Parcels) -> None:
+        """Go on with a batch an earlier invocation began."""
+        if batch.owner != self.invocation.owner:
+            batch = self.world.ledger.take_over(batch, self.invocation.owner)
+        step = self._step(batch.step)
+        if batch.intent and step.kind is StepKind.COMMIT:
+            batch = self._reconcile(batch, step)
+        if batch.status is BatchState.SUBMITTING:
+            self._need_time()
+            with _as_decisions():
+                parcel = next(iter(parcels.batches(batch.start or None)))
+                with _opened(parcel):
+                    batch = self._carry_out(batch, parcel, recorded=False)
+        self.batches[batch.n - 1] = batch
+
+    def _carry_out(self, batch: Batch, parcel: Parcel, *, recorded: bool) -> Batch:
+        """Run the steps from the batch's current one to the last; `recorded`: its intent stands in the ledger."""
+        if parcel.payload is not None and parcel.payload.sha256 != batch.sha256:
+            raise GiveUp("drop_changed", f"batch {batch.n} can no longer be made as it was: nothing more is sent")
+        self.session.payload, self.session.members, self.session.transient = parcel.payload, parcel.members, {}
+        step: Step | None = self._startable(self._step(batch.step))
+        if step and step.name != batch.step:
+            recorded = False
+        while step:
+            if not recorded:
+                batch = self._intend(batch, step)
+            made = self._run(batch, step)
+            if isinstance(made, Batch):
+                return made
+            batch = replace(batch, receipt={**batch.receipt, **made})
+            step, recorded = self._after(step), False
+        return self._submitted(batch)
+
+    def _intend(self, batch: Batch, step: Step) -> Batch:
+        repeated = step.name == batch.step or self._is_before(step, batch.step)
+        changes: dict[str, Any] = {"step": step.name, "intent": True, "receipt": batch.receipt}
+        if repeated:
+            changes |= {"attempt": batch.attempt + 1, **self._orphaned(batch, step)}
+        return self.world.ledger.write_batch(batch, **changes)
+
+    def _orphaned(self, batch: Batch, step: Step) -> dict[str, Any]:
+        """Going back to an earlier step leaves what was made behind at the vendor: it is listed, never forgotten."""
+        if not batch.receipt or step is not self.route.vendor.steps()[0]:
+            return {}
+        return {"orphans": [*batch.orphans, batch.receipt], "receipt": {}}
+
+    def _run(self, batch: Batch, step: Step) -> dict[str, str] | Batch:
+        """What the step made, or the batch as it stands where that was its end for now."""
+        ledger = self.world.ledger
+        try:
+            return step.run(self.session, batch)
+        except (ProvablyNotSent, RateLimited) as error:
+            ledger.write_batch(batch, intent=False, message=str(error))
+            raise Rest(getattr(error, "after", None)) from None
+        except StartAgain as error:
+            return self._start_again(batch, step, error)
+        except AuthExpired as error:
+            ledger.write_batch(batch, intent=False, message=str(error))
+            raise GiveUp("credentials", f"{step.name}: the vendor refused the credentials twice; {error}") from None
+        except Rejected as error:
+            return ledger.write_batch(
+                batch, state=BatchState.FAILED, code=str(error.status), message=str(error), done_at=ledger.now()
+            )
+        except Ambiguous as error:
+            self.world.metrics.count("DoubtfulCalls")
+            if step.kind is StepKind.REPEATABLE:
+                ledger.write_batch(batch, message=str(error))
+                raise Rest from None
+            return ledger.write_batch(batch, state=BatchState.DOUBTFUL, doubt_at=ledger.now(), message=str(error))
+
+    def _start_again(self, batch: Batch, step: Step, error: StartAgain) -> Batch:
+        if batch.attempt < MOST_ATTEMPTS:
+            self._again(batch, step, flagged=batch.flagged)
+            raise Rest
+        return self.world.ledger.write_batch(
+            batch, state=BatchState.FAILED, code=str(error.status), message=str(error), done_at=self.world.ledger.now()
+        )
+
+    def _submitted(self, batch: Batch) -> Batch:
+        changes: dict[str, Any] = {"state": BatchState.SUBMITTED, "receipt": batch.receipt, "message": ""}
+        done = self.world.ledger.write_batch(batch, submitted_at=self.world.ledger.now(), **changes)
+        self.world.metrics.count("BatchesSubmitted")
+        return done
+
+    # --- doubt ---
+
+    def _reconcile(self, batch: Batch, step: Step) -> Batch:
+        """Find out whether a commit step whose answer we lack was carried out."""
+        ledger = self.world.ledger
+        if batch.status is not BatchState.DOUBTFUL:  # its worker died in the middle
+            batch = ledger.write_batch(batch, state=BatchState.DOUBTFUL, doubt_at=ledger.now(), message="worker lost")
+        if ledger.now() < self._decidable_at(batch) or step.reconcile is None:
+            return batch if step.reconcile else self._undecided(batch, step, "this vendor has no way to look it up")
+        self._need_time()
+        try:
+            answer = step.reconcile(self.session, batch)
+        except (ProvablyNotSent, RateLimited, Ambiguous) as error:
+            raise Rest(getattr(error, "after", None)) from None
+        except (Rejected, AuthExpired) as error:
+            return self._undecided(batch, step, f"the vendor would not say: {error}")
+        if isinstance(answer, Found):
+            batch = replace(batch, receipt={**batch.receipt, **answer.receipt})
+            return self._submitted(replace(batch, warnings=[*batch.warnings, "found at the vendor and adopted"]))
+        if isinstance(answer, NotThere):
+            return self._again(batch, step, flagged=batch.flagged)
+        return self._undecided(batch, step, answer.why)
+
+    def _undecided(self, batch: Batch, step: Step, why: str) -> Batch:
+        if self.route.on_doubt == "resubmit":
+            return self._again(batch, step, flagged=True)
+        self.world.metrics.count("BatchesHeld")
+        now = self.world.ledger.now()
+        return self.world.ledger.write_batch(batch, state=BatchState.HELD, code="undecided", message=why, done_at=now)
+
+    def _again(self, batch: Batch, step: Step, *, flagged: bool) -> Batch:
+        """Make ready for the next attempt; its number is recorded with the intent, before anything is sent."""
+        changes: dict[str, Any] = {"state": BatchState.SUBMITTING, "intent": False, "doubt_at": 0, "flagged": flagged}
+        return self.world.ledger.write_batch(batch, step=step.again_from or step.name, **changes)
+
+    def _rest_while_in_doubt(self) -> None:
+        waiting = [self._decidable_at(b) for b in self.batches if b.status is BatchState.DOUBTFUL]
+        if waiting:
+            raise Rest(max(0.0, (min(waiting) - self.world.ledger.now()) / 1000))
+
+    def _decidable_at(self, batch: Batch) -> int:
+        quiet = self.route.quiet_period
+        return batch.doubt_at + int(1000 * (self.world.settings.quiet_period if quiet is None else quiet))
+
+    # --- steps and time ---
+
+    def _step(self, name: str) -> Step:
+        return next(s for s in self.route.vendor.steps() if s.name == name)
+
+    def _after(self, step: Step) -> Step | None:
+        steps = self.route.vendor.steps()
+        following = steps.index(step) + 1
+        return steps[following] if following < len(steps) else None
+
+    def _is_before(self, step: Step, name: str) -> bool:
+        steps = self.route.vendor.steps()
+        return steps.index(step) < steps.index(self._step(name))
+
+    def _startable(self, step: Step) -> Step:
+        missing = any(name not in self.session.transient for name in step.needs)
+        return self._step(step.again_from) if missing else step
+
+    def _need_time(self) -> None:
+        """Stop between batches while there is still time to finish what is begun."""
+        if self.invocation.time_left() < self.world.settings.reserve:
+            raise OutOfTime
+
+    def _awake_at(self, seconds: float | None) -> int:
+        if seconds is None:
+            seconds = self.world.rng.uniform(1.0, min(BACKOFF_CAP, BACKOFF_BASE * 2.0 ** min(self.job.tries + 1, 16)))
+        return self.world.ledger.now() + int(1000 * min(seconds, LONGEST_REST))
+
+
+@contextmanager
+def _opened(parcel: Parcel) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        if parcel.payload is not None:
+            parcel.payload.close()
+
+
+@contextmanager
+def _as_decisions() -> Iterator[None]:
+    """Turn what can go wrong outside a batch's own steps into what the submission does about it."""
+    try:
+        yield
+    except DropRefused as error:
+        raise GiveUp(error.reason, str(error), line=error.line, offset=error.offset) from None
+    except ObjectGone:
+        raise GiveUp("object_gone", "the dropped object, or this version of it, is no longer in the bucket") from None
+    except (ProvablyNotSent, Ambiguous, RateLimited) as error:
+        raise Rest(getattr(error, "after", None)) from None
+    except AuthExpired as error:
+        raise GiveUp("credentials", f"the vendor refused the credentials twice; {error}") from None
+    except Rejected as error:
+        raise GiveUp("refused", f"the vendor refused the job: {error}", status=error.status) from None
+    except SecretError as error:
+        raise GiveUp("secret", str(error)) from None
+
+
+def submit(world: World, invocation: Invocation, job: Job, route: Route) -> None:
+    """Go on with the submission of a job whose lease this invocation holds."""
+    session = open_session(world, job, route)
+    Submission(world, invocation, job, route, session).run()

@@ -1,0 +1,60 @@
+"""The second net: drops without a job, jobs without a live execution, executions that died. Each ends in a report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from batchdrop.arrive import claim_lost
+from batchdrop.drop import PREFIX, Drop
+from batchdrop.job import Job
+from batchdrop.world import World
+
+AGE = 15 * 60  # seconds an object or a job is left alone before the sweeper looks at it
+WINDOW = 3 * 86400  # seconds: older objects were looked at by earlier sweeps
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one sweep found: for the log, the metrics and the operator."""
+
+    drops_without_job: int
+    jobs_without_execution: int
+    vendor_orphans: int  # submissions begun and given up at vendors, of unfinished jobs
+
+
+def sweep(world: World) -> Swept:
+    """Look for what fell through, and put it back on its way."""
+    lost = sum(claim_lost(world, drop) for drop in _without_job(world))
+    jobs = world.ledger.open_jobs()
+    revived = sum(_is_stranded(world, job) and revive(world, job.job_id) for job in jobs)
+    orphans = sum(len(batch.orphans) for job in jobs for batch in world.ledger.batches(job.job_id))
+    found = Swept(lost, revived, orphans)
+    for name, value in asdict(found).items():
+        world.metrics.count("".join(word.title() for word in name.split("_")), value)
+    return found
+
+
+def revive(world: World, job_id: str) -> bool:
+    """Give an unfinished job whose execution died another one; whether it did."""
+    job = world.ledger.job(job_id)
+    changed = world.ledger.next_run(job) if job and not job.is_closed else None
+    if changed is None:
+        return False
+    world.workflow.start(changed.execution, job_id)
+    return True
+
+
+def _without_job(world: World) -> Iterator[Drop]:
+    bucket, now = world.settings.drop_bucket, world.clock.now()
+    for ref in world.objects.list(bucket, PREFIX):
+        if ref.key.endswith("/") or not AGE <= now - ref.modified <= WINDOW:
+            continue
+        ref = world.objects.head(ref)
+        drop = Drop(bucket, ref.key, ref.version_id, ref.size)
+        if world.ledger.job(drop.job_id) is None:
+            yield drop
+
+
+def _is_stranded(world: World, job: Job) -> bool:
+    return world.ledger.now() - job.created_at >= AGE * 1000 and not world.workflow.is_running(job.execution)

@@ -1,0 +1,61 @@
+"""Everything the use cases need from outside, in one place. `wiring.py` makes the real one, the simulation its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from batchdrop.ledger import Ledger
+from batchdrop.ports import Clock, Events, Http, Log, Metrics, Objects, Rng, Routes, Secrets, Workflow
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the deployment fixes. Times in seconds."""
+
+    stack: str
+    drop_bucket: str
+    results_bucket: str
+    notification_url: str = ""  # base of the callback URLs; empty: no callbacks
+    allow_insecure: tuple[str, ...] = ()
+    lease_margin: float = 60.0  # added to an invocation's own end: after that its worker is certainly dead
+    reserve: float = 120.0  # seconds an invocation keeps back to finish what it has begun
+    quiet_period: float = 120.0
+
+
+class World(Protocol):
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def ledger(self) -> Ledger: ...
+    @property
+    def objects(self) -> Objects: ...
+    @property
+    def routes(self) -> Routes: ...
+    @property
+    def secrets(self) -> Secrets: ...
+    @property
+    def workflow(self) -> Workflow: ...
+    @property
+    def http(self) -> Http: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def rng(self) -> Rng: ...
+    @property
+    def events(self) -> Events: ...
+    @property
+    def metrics(self) -> Metrics: ...
+    @property
+    def log(self) -> Log: ...
+
+
+class Invocation(Protocol):
+    """The one call of a function in which all this happens."""
+
+    @property
+    def owner(self) -> str:
+        """Unique per invocation: the name under which it holds a job's lease."""
+
+    def time_left(self) -> float:
+        """Seconds until the platform ends it."""
