@@ -215,7 +215,7 @@ class DataGroupSimulator(Simulator[DataGroupOptions]):
             error = storage_error(400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
             raise Refusal(400, f"{call.body.size} bytes; the limit is {MAX_UPLOAD}", "size", error)
         if batch.started:
-            self.violate(call, "upload", "order", "uploaded again after processing began")
+            self.violate(call.number, "upload", "order", "uploaded again after processing began")
         self._take_in(call, batch)
         etag = "0" * 32 if self.faults.take("upload", "altered") else call.body.md5
         return Reply(headers={"ETag": f'"{etag}"'}, content_type="application/xml")
@@ -228,7 +228,7 @@ class DataGroupSimulator(Simulator[DataGroupOptions]):
             count = len(self._parse(call.body))
         except (ValueError, UnicodeDecodeError, RecursionError) as error:
             count, batch.failed = 0, "FAILED"
-            self.violate(call, "upload", "payload", f"the records cannot be read: {error}")
+            self.violate(call.number, "upload", "payload", f"the records cannot be read: {error}")
         now, body = self.clock.now(), call.body.keep()
         if batch.commit is not None and not batch.started:
             self.commits.remove(batch.commit)

@@ -137,7 +137,7 @@ class Simulator(Generic[O]):
     def commits_by_sha(self) -> Counter[str]:
         """How often each payload was committed; more than once means: imported twice."""
         with self.lock:
-            return Counter(commit.sha256 for commit in self.commits)
+            return Counter(commit.sha256 for commit in self.commits if commit.sha256)
 
     @property
     def received_records(self) -> list[Any]:
@@ -196,9 +196,9 @@ class Simulator(Generic[O]):
         self.created.append(Created(kind, identifier, self.clock.now()))
         return identifier
 
-    def violate(self, call: Call, endpoint: str, rule: str, message: str) -> None:
-        """Write down a breach that the vendor itself would let pass."""
-        self.violations.append(Violation(call.number, endpoint, rule, message))
+    def violate(self, request: int, endpoint: str, rule: str, message: str) -> None:
+        """Write down a breach in the request of this number, also where the vendor itself would let it pass."""
+        self.violations.append(Violation(request, endpoint, rule, message))
 
     # --- one request ---
 
@@ -253,10 +253,10 @@ class Simulator(Generic[O]):
                 return self._checked(call, endpoint, refusal)
             except Refusal as no:
                 if no.rule:
-                    self.violate(call, endpoint.name, no.rule, no.message)
+                    self.violate(call.number, endpoint.name, no.rule, no.message)
                 return no.reply or self.error(no.status, no.message)
             except Exception:  # noqa: BLE001 - a fault of the simulator itself: shown to whoever runs the test
-                self.violate(call, endpoint.name, "simulator_bug", traceback.format_exc())
+                self.violate(call.number, endpoint.name, "simulator_bug", traceback.format_exc())
                 return Reply.text(traceback.format_exc(), 500)
 
     def _checked(self, call: Call, endpoint: Endpoint, refusal: Refusal | None) -> Reply:
