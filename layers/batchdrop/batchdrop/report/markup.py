@@ -12,6 +12,7 @@ _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
     "\U000e0000-\U000e007f]"
 )
+_LINE_SIGNS = {"\n": "↵", "\t": "⇥"}
 # A pile of combining marks is drawn over the lines around it; no script needs more than a few.
 _MARK = "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
 _PILE = re.compile(f"({_MARK}{{3}}){_MARK}+")
@@ -30,10 +31,7 @@ def visible(text: str, limit: int = 500) -> str:
 
 
 def _name(match: re.Match[str]) -> str:
-    code = ord(match.group())
-    if code < 0x20:
-        return chr(0x2400 + code)  # the "control pictures": ␀ ␊ …
-    return f"⟨U+{code:04X}⟩"
+    return _LINE_SIGNS.get(match.group()) or f"⟨U+{ord(match.group()):04X}⟩"
 
 
 def join(*children: object) -> Html:

@@ -42,11 +42,11 @@ footer{padding-bottom:2rem}
 .warn{border-color:var(--mixed)}
 table{border-collapse:collapse;width:100%;font-size:.94rem}
 caption{text-align:left;color:var(--dim);padding-bottom:.4rem}
-th,td{text-align:left;vertical-align:top;padding:.4rem .75rem .4rem 0;border-bottom:1px solid var(--line)}
+th,td{text-align:left;vertical-align:top;padding:.4rem .6rem .4rem 0;border-bottom:1px solid var(--line)}
 thead th{color:var(--dim);font-weight:600;font-size:.85rem}
 tbody tr:last-child>*{border-bottom:0}
 .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-.w{min-width:14rem}.s{min-width:7.4rem}
+.w{min-width:11rem}.s{min-width:7.4rem}
 thead th{overflow-wrap:normal}
 tfoot>tr>*{border-top:2px solid var(--line);border-bottom:0;font-weight:600}
 dl{display:grid;grid-template-columns:minmax(8rem,max-content) minmax(0,1fr);gap:.3rem 1rem;margin:0}

@@ -26,7 +26,7 @@ def table(caption: str, columns: Sequence[Column], rows: Iterable[Row], foot: Ro
     """
     heads = [el("th", c.name, scope="col", role="columnheader", class_=_head_kind(c)) for c in columns]
     body = [_row(columns, row) for row in rows]
-    return el(
+    whole = el(
         "table",
         el("caption", caption),
         el("thead", el("tr", *heads, role="row"), role="rowgroup"),
@@ -35,6 +35,7 @@ def table(caption: str, columns: Sequence[Column], rows: Iterable[Row], foot: Ro
         role="table",
         class_=class_,
     )
+    return el("div", whole, class_="scroll")
 
 
 def _head_kind(column: Column) -> str | None:

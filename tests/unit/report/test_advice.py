@@ -1,0 +1,75 @@
+"""What a report tells its reader to do next."""
+
+from __future__ import annotations
+
+import pytest
+from batchdrop.report.advice import what_next
+from batchdrop.words import JobOutcome
+
+from tests.unit.report import samples
+
+
+def advice(outcome: str, **given: object) -> str:
+    return "\n".join(what_next(samples.report(outcome, **given)))
+
+
+def test_a_completed_job_needs_nothing() -> None:
+    assert what_next(samples.report()) == ["Nothing to do."]
+
+
+@pytest.mark.parametrize("outcome", list(JobOutcome))
+def test_there_is_always_something_to_say(outcome: JobOutcome) -> None:
+    assert all(what_next({"outcome": outcome}))
+    assert what_next({})
+
+
+def test_refused_records_are_mended_and_dropped_again() -> None:
+    said = advice("completed_with_rejects", counts=samples.counts(accepted=8, invalid=1, rejected=1))
+    assert "Mend the 2 records refused: `batchdrop rejects 5b1f0c9a27de4413 -o mend.csv` fetches them" in said
+    assert "`batchdrop drop mend.csv --route products`" in said
+
+
+def test_refused_ndjson_stays_ndjson() -> None:
+    said = advice("completed_with_rejects", counts=samples.counts(rejected=1), rejects_file="rejects.ndjson")
+    assert "-o mend.ndjson" in said
+
+
+def test_a_held_job_names_the_batch_and_the_three_ways_out() -> None:
+    said = "\n".join(what_next(samples.held()))
+    assert "whether it received batch 2" in said
+    for way in ("--adopt RECEIPT", "--resubmit", "--abandon"):
+        assert f"`batchdrop resolve 5b1f0c9a27de4413 {way}`" in said
+    assert "imported twice" in said
+
+
+def test_a_file_refused_as_a_whole_is_dropped_again_not_mended_record_by_record() -> None:
+    said = "\n".join(what_next(samples.refused()))
+    assert "drop the file again" in said
+    assert "`batchdrop check FILE --route products`" in said
+    assert "batchdrop rejects" not in said
+
+
+def test_a_failed_job_that_sent_something_is_not_to_be_dropped_again_whole() -> None:
+    said = advice("failed", counts=samples.counts(accepted=5, unprocessed=5))
+    assert "Do not drop the whole file again" in said
+    assert "5 records were never sent. `batchdrop rerun 5b1f0c9a27de4413 --only-rejected`" in said
+
+
+def test_unconfirmed_records_are_to_be_asked_about_before_they_are_sent_again() -> None:
+    said = advice("timed_out", counts=samples.counts(accepted=5, unconfirmed=1))
+    assert "1 record was sent, but what became of it is not known. Ask the vendor" in said
+    assert "`deadline`" in said
+
+
+def test_what_was_handed_over_is_looked_up_at_the_vendor() -> None:
+    assert "vendor's own console" in "\n".join(what_next(samples.handed_over()))
+
+
+@pytest.mark.acceptance("A15")
+def test_the_job_with_the_same_bytes_is_named() -> None:
+    assert "Job `abc` had exactly the same bytes" in advice("completed", duplicate_content_of="abc")
+
+
+def test_a_command_is_safe_to_paste_whatever_the_route_is_called() -> None:
+    said = advice("failed", route="x; rm -rf ~", batches=[], counts=samples.counts(invalid=1))
+    assert "--route 'x; rm -rf ~'" in said
