@@ -100,7 +100,8 @@ class _Wired(HTTPConnection):
                 return _connect(address, self.port, attempt)
             except OSError as error:
                 trouble = error
-        raise trouble
+        # Without an errno: urllib3 takes a reset, wherever it comes from, for one that follows a premature answer.
+        raise OSError("no connection") from trouble
 
     def send(self, data: Any) -> None:
         if self.sock is None:
