@@ -35,7 +35,7 @@ class AwsWorld:
             stack=_setting("STACK"),
             drop_bucket=_setting("DROP_BUCKET", ""),
             results_bucket=_setting("RESULTS_BUCKET", ""),
-            notification_url=_setting("NOTIFICATION_URL", ""),
+            notification_url=_setting("NOTIFICATION_URL", "").replace("{api}", _setting("NOTIFICATION_API", "")),
             allow_insecure=hosts,
             lease_margin=float(_setting("LEASE_MARGIN", "60")),
             reserve=float(_setting("RESERVE", "120")),

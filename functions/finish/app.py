@@ -1,0 +1,17 @@
+"""Finish: the workflow wants the job brought to its report."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from batchdrop.finish import finish
+from batchdrop.observability import handler
+from batchdrop.wiring import world
+
+
+@handler
+def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """`{"job_id"}` in; whether it is done, and with which outcome, out."""
+    job_id = str(event["job_id"])
+    return {"job_id": job_id, **asdict(finish(world, world.begin(context), job_id))}
