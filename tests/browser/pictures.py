@@ -15,26 +15,22 @@ _TARGET = Path(__file__).parents[2] / "docs" / "images"
 
 
 def main() -> None:
+    """Each picture shows another page, width and theme."""
     _TARGET.mkdir(parents=True, exist_ok=True)
-    pages = {
-        "rejects": render(samples.with_rejects()),
-        "held": render(samples.held()),
-        "index": render_index("products", samples.jobs()),
-    }
+    rejects = render(samples.with_rejects())
+    _take("report-rejects-desktop-light.png", rejects, 1280)
+    _take("report-rejects-phone-dark.png", rejects, 360)
+    _take("report-held-phone-light.png", render(samples.held()), 360)
+    _take("report-index-desktop-dark.png", render_index("products", samples.jobs()), 1280)
+
+
+def _take(name: str, content: bytes, width: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        for name, content in pages.items():
-            page = Path(folder) / f"{name}.html"
-            page.write_bytes(content)
-            for theme in ("light", "dark"):
-                _take(page, f"report-{name}-1280-{theme}.png", 1280, 1000)
-                _take(page, f"report-{name}-360-{theme}.png", 360, 1000)
-
-
-def _take(page: Path, name: str, width: int, height: int) -> None:
-    picture = page.parent / name
-    chromium.screenshot(page, picture, width, height, dark="dark" in name)
-    (_TARGET / name).write_bytes(picture.read_bytes())
-    print(f"{name}: {picture.stat().st_size:,} bytes")
+        page, picture = Path(folder, "page.html"), Path(folder, name)
+        page.write_bytes(content)
+        chromium.screenshot(page, picture, width, 900, dark="dark" in name)
+        (_TARGET / name).write_bytes(picture.read_bytes())
+        print(f"{name}: {picture.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":

@@ -165,7 +165,8 @@ def hostile() -> Document:
         drop={"bucket": texts[7], "key": texts[0] + texts[4], "version_id": texts[3], "size": 1, "sha256": texts[2]},
         counts=counts(accepted=1, rejected=len(texts)),
         batches=[
-            batch(1, texts[1], accepted=1, rejected=len(texts)) | {"receipt": {t: t for t in texts}, "sha256": texts[0]}
+            batch(1, texts[1], accepted=1, rejected=len(texts))
+            | {"message": texts[4], "receipt": {t: t for t in texts}, "sha256": texts[0]}
         ],
         rejects=rejects,
         reject_reasons=[{"outcome": "rejected", "code": t, "count": 1, "message": t} for t in texts],

@@ -78,6 +78,18 @@ def test_every_outcome_is_told_in_words_before_anything_else(outcome: JobOutcome
     }[outcome] in before_the_rest
 
 
+def test_a_batch_shows_what_the_vendor_said_and_that_it_was_sent_again() -> None:
+    batch = samples.batch(1, "failed", rejected=3) | {"message": "Table <is> locked", "flagged": True}
+    page = Parsed(render(samples.report("failed", batches=[batch])))
+    assert "✕ failed Table <is> locked sent again: possible duplicate" in page.text
+
+
+def test_a_handed_over_job_does_not_sound_like_a_failure() -> None:
+    page = Parsed(render(samples.handed_over()))
+    assert "2 of 2 records were handed over to haplo, which cannot say what becomes of them." in page.text
+    assert "0 of 2" not in page.text
+
+
 @pytest.mark.parametrize(
     "document", [{}, {"counts": None, "batches": "x", "drop": [], "started_at": 7, "rejects": [1]}]
 )
@@ -128,7 +140,6 @@ def test_the_bar_of_outcomes_has_its_numbers_as_text() -> None:
 def test_the_timeline_shows_phases_and_callbacks() -> None:
     page = Parsed(render(samples.with_rejects()))
     assert "Batch 1: packaging 11 s; submission 3 s; waiting 1 min 25 s; collection 4 s" in page.text
-
     assert "callback at 2026-03-02 09:31:15 UTC" in page.text
 
 

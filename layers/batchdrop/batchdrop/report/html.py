@@ -45,7 +45,8 @@ def visible_title(report: Doc) -> str:
 
 def _head(report: Doc) -> Html:
     drop = mapping(report, "drop")
-    what = el("p", foreign(text(drop, "key"), 300), " on route ", foreign(text(report, "route"), 100), class_="dim")
+    key, route = foreign(text(drop, "key") or "unknown drop", 300), foreign(text(report, "route") or "unknown", 100)
+    what = el("p", key, " on route ", route, class_="dim")
     reason = text(report, "reason")
     return join(
         badge(text(report, "outcome")), el("h1", headline(report)), el("p", foreign(reason)) if reason else None, what
@@ -78,8 +79,8 @@ def _facts(report: Doc) -> Html:
     size_ = integer(drop, "size")
     facts = [
         ("job", _code(text(report, "job_id"))),
-        ("route", foreign(text(report, "route"), 100)),
-        ("destination", foreign(text(report, "destination"), 100)),
+        ("route", _code(text(report, "route"))),
+        ("destination", _code(text(report, "destination"))),
         ("started", stamp(report, "started_at")),
         ("finished", stamp(report, "finished_at")),
         ("took", join(duration((ended - began).total_seconds())) if began and ended else None),

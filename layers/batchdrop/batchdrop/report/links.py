@@ -10,7 +10,6 @@ from batchdrop.report.markup import Html, el, foreign
 def link(path: str, words: Html | str | None = None) -> Html:
     """A link to a file below the page; plain text where the path would lead elsewhere."""
     shown = words or foreign(path, 200)
-    parts = path.split("/")
-    if not path or ".." in parts or "" in parts:
+    if not path or ".." in path.split("/"):
         return el("span", shown)
     return el("a", shown, href="./" + quote(path.encode("utf-8", "replace")))

@@ -29,8 +29,8 @@ section{background:var(--card);border:1px solid var(--line);border-radius:10px;p
 a{color:var(--link)}
 code{font:.9em ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;background:var(--soft);
 padding:.1em .35em;border-radius:4px}
-.dim,.meaning,footer{color:var(--dim)}
-.dim,.meaning,footer,.legend{font-size:.9rem}
+.dim,.meaning,.note,footer{color:var(--dim)}
+.dim,.meaning,.note,footer,.legend{font-size:.9rem}
 .meaning{display:block;font-weight:400;margin-left:1.5rem}
 .slim{max-width:40rem}
 footer{padding-bottom:2rem}
@@ -51,7 +51,7 @@ thead th{overflow-wrap:normal}
 tfoot>tr>*{border-top:2px solid var(--line);border-bottom:0;font-weight:600}
 dl{display:grid;grid-template-columns:minmax(8rem,max-content) minmax(0,1fr);gap:.3rem 1rem;margin:0}
 dt{color:var(--dim)}dd{margin:0}
-.receipt{display:block}
+.receipt,.note{display:block}
 .scroll{overflow-x:auto}
 svg{display:block}
 .bar{width:100%;height:2.2rem;border-radius:6px;margin-bottom:.8rem}

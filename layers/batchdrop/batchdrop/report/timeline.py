@@ -121,7 +121,8 @@ def _drawing(lines: Sequence[Line], calls: Sequence[datetime], scale: Scale) -> 
         f"Timeline of {len(lines):,} rows over {duration(scale.seconds)}; the table of batches has the same times."
     )
     svg = el("svg", *drawn, height=height, role="img", aria_label=described, class_="chart")
-    key = [*_PHASES, *([("callback", "callback from the vendor")] if calls else [])]
+    seen = {span.phase for line in lines for span in line.spans} | ({"callback"} if calls else set())
+    key = [(name, words) for name, words in (*_PHASES, ("callback", "callback from the vendor")) if name in seen]
     start = el("p", f"Time since {clock(scale.start)}; {duration(scale.seconds)} in all.", class_="dim")
     return join(start, el("div", svg, class_="gutter"), legend(key))
 

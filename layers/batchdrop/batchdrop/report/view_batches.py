@@ -46,17 +46,29 @@ def _accounts(shown: Sequence[Doc]) -> Html:
 
 
 def _account(index: int, batch: Doc) -> tuple[Html | str, ...]:
-    at, counts, state = f"batches.{index}", mapping(batch, "counts"), text(batch, "state")
+    at, counts = f"batches.{index}", mapping(batch, "counts")
     mark = el("span", "*", title="inferred") if batch.get("inferred") else None
     numbers = [(name, number(integer(counts, name), f"{at}.counts.{name}")) for name in RECORD_OUTCOMES]
     return (
         number(integer(batch, "n"), f"{at}.n"),
-        join(el("span", _STATE_ICONS.get(state, "…"), aria_hidden="true"), " ", foreign(state.replace("_", " "), 40)),
+        _state(batch),
         _receipt(mapping(batch, "receipt")),
         number(integer(batch, "records"), f"{at}.records"),
         *(join(shown, mark if name == "accepted" else None) for name, shown in numbers),
         el("data", size(integer(batch, "bytes")), value=integer(batch, "bytes"), data_at=f"{at}.bytes"),
         number(integer(batch, "attempts"), f"{at}.attempts"),
+    )
+
+
+def _state(batch: Doc) -> Html:
+    """The state in words, what the vendor said to it, and whether it was sent again without proof."""
+    state, said = text(batch, "state"), text(batch, "message")
+    notes = [foreign(said, 300) if said else None, "sent again: possible duplicate" if batch.get("flagged") else None]
+    return join(
+        el("span", _STATE_ICONS.get(state, "…"), aria_hidden="true"),
+        " ",
+        foreign(state.replace("_", " "), 40),
+        *(el("span", note, class_="note") for note in notes if note),
     )
 
 

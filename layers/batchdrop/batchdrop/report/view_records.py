@@ -66,7 +66,7 @@ def rejects(report: Doc) -> Html | None:
     found = mappings(report, "rejects")[:_REJECTS_SHOWN]
     if not found:
         return None
-    columns = (Column("line", "n"), Column("id"), Column("outcome", "s"), Column("code"), Column("message", "w"))
+    columns = (Column("line", "n"), Column("id", "s"), Column("outcome", "s"), Column("code"), Column("message", "w"))
     rows = [_reject(index, reject) for index, reject in enumerate(found)]
     whole = el("p", "All of them, with your own columns: ", link(text(report, "rejects_file")), ".")
     caption = f"The first {len(found)}, in the order of the file." if len(found) > 1 else "The only one in this report."

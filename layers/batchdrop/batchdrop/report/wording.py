@@ -54,8 +54,9 @@ def headline(report: Doc) -> Html:
     match text(report, "outcome"):
         case "completed" if records and accepted == records:
             return join("The " if records == 1 else "All ", total, f" {were} accepted by ", vendor, ".")
-        case "handed_over":
-            return join("Handed over to ", vendor, ", which cannot say what becomes of it. ", score)
+        case "handed_over" if not accepted:
+            handed = join(number(integer(counts, "unconfirmed"), "counts.unconfirmed"), " of ", total)
+            return join(handed, f" {were} handed over to ", vendor, ", which cannot say what becomes of them.")
         case "held":
             return join(
                 "It is not known whether ",
