@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from local.simulators.datagroup import DataGroupSimulator
+from local.simulators.mediarithmics import MediarithmicsSimulator
 from local.simulators.server import Simulator
 from local.simulators.sherpa import SherpaSimulator
 
 ALL: dict[str, type[Simulator[Any]]] = {
     "datagroup": DataGroupSimulator,
     "sherpa": SherpaSimulator,
+    "mediarithmics": MediarithmicsSimulator,
 }
