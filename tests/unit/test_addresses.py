@@ -74,6 +74,13 @@ def test_without_a_list_of_hosts_no_url_from_a_vendor_is_called() -> None:
         check_given_url("https://s3.amazonaws.com/x", ())
 
 
+@pytest.mark.acceptance("G1")
+@pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "127.1", "127.0.0.1"])
+def test_an_address_is_refused_in_whatever_form_even_by_a_list_that_takes_any_host(host: str) -> None:
+    with pytest.raises(Refused, match="an IP address"):
+        check_given_url(f"https://{host}/x", ("*", "*.*", "*.*.*.*"))
+
+
 def test_a_refusal_does_not_repeat_the_signed_part_of_the_url() -> None:
     with pytest.raises(Refused) as refusal:
         check_given_url("https://evil.example/secret-path?X-Amz-Signature=secret", S3)

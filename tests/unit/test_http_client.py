@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
+from batchdrop import transport
 from batchdrop.errors import Ambiguous, AuthExpired, ProvablyNotSent, RateLimited, Rejected, VendorError
 from batchdrop.http import Client
 from batchdrop.multipart import multipart
@@ -131,6 +132,19 @@ def test_a_refused_connection_is_provably_not_sent(client: Client) -> None:
 
     with pytest.raises(ProvablyNotSent, match=r"POST 127\.0\.0\.1/jobs: the connection was refused"):
         client.send(Request("POST", f"{url}/jobs", body=b"x"))
+
+
+@pytest.mark.acceptance("D4")
+@pytest.mark.parametrize("error", [ConnectionResetError(104, "reset"), BrokenPipeError(32, "pipe"), TimeoutError()])
+def test_a_connection_that_breaks_before_anything_is_written_is_provably_not_sent(
+    client: Client, monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    def break_off(*_args: object) -> None:
+        raise error
+
+    monkeypatch.setattr(transport, "_connect", break_off)
+    with pytest.raises(ProvablyNotSent):
+        client.send(Request("POST", "http://127.0.0.1:1/", body=b"x"))
 
 
 @pytest.mark.acceptance("D4")
@@ -319,6 +333,18 @@ def test_a_download_that_drips_is_cut_at_the_deadline(client: Client) -> None:
 
 
 @pytest.mark.acceptance("E4")
+def test_a_silence_that_begins_late_does_not_begin_a_new_time_limit(client: Client) -> None:
+    def stall(exchange: Exchange) -> None:
+        exchange.drip(b"HTTP/1.1 20", every=0.02)
+        exchange.pause()
+
+    started = time.monotonic()
+    with Vendor(stall) as vendor, pytest.raises(Ambiguous, match="it took too long"):
+        client.send(Request("POST", vendor.url, timeout=0.3))
+    assert time.monotonic() - started < 0.4
+
+
+@pytest.mark.acceptance("E4")
 def test_a_vendor_that_does_not_read_is_left_at_the_deadline(client: Client) -> None:
     with Vendor(lambda exchange: exchange.pause(), early=True) as vendor, pytest.raises(Ambiguous, match="too long"):
         client.send(Request("PUT", vendor.url, body=zeros(50_000_000), length=50_000_000, timeout=0.2))
@@ -455,6 +481,13 @@ def test_a_truncated_answer_is_an_error(client: Client, answer: bytes) -> None:
             client.send(Request("GET", vendor.url))
         with pytest.raises(Ambiguous, match="ended early"):
             list(client.download(Request("GET", vendor.url)))
+
+
+def test_compression_is_never_asked_for_whatever_the_caller_says(client: Client) -> None:
+    with Vendor(reply()) as vendor:
+        client.send(Request("GET", vendor.url, {"accept-encoding": "gzip"}))
+
+    assert vendor.seen[0].headers["accept-encoding"] == "identity"
 
 
 @pytest.mark.acceptance("G3")

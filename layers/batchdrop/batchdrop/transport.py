@@ -157,7 +157,7 @@ class Line(HTTPAdapter):
         """Send the request; the answer's body is still to be read. Raises one of `TROUBLE` or `addresses.Refused`."""
         self.attempt = attempt
         self._target = target
-        return self.send(prepared, stream=True)
+        return self.send(prepared)
 
     def get_connection_with_tls_context(self, *_args: Any, **_options: Any) -> HTTPConnectionPool:
         """The pool for the vetted target: host, port and TLS come from there, not from a second look at the URL."""
