@@ -1,0 +1,84 @@
+"""Cutting a stream of bytes into blocks of whole records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+
+@dataclass(slots=True)
+class Block:
+    """Bytes that begin and end between records. `data` of an oversize block is empty: one record too big to hold."""
+
+    data: bytes
+    offset: int
+    line: int
+    size: int  # in the source; the data of a last block may have a line end the source lacks
+    lines: int  # line ends in it
+    oversize: bool = False
+    raws: list[msgspec.Raw] | None = None
+
+
+class Skipper(Protocol):
+    def skip(self, data: bytes) -> int: ...
+
+
+class Cutting(Protocol):
+    """What a format says of its records' ends."""
+
+    def cut(self, data: bytes) -> int:
+        """The end of the last complete record in the buffer, 0 if there is none."""
+
+    def skipper(self) -> Skipper: ...
+
+    def complete(self, data: bytes) -> bytes:
+        """The last bytes of the file as whole records."""
+
+
+def blocks(chunks: Iterator[bytes], cutting: Cutting, offset: int, line: int, cap: int) -> Iterator[Block]:
+    """Blocks of whole records from `offset` on. At most `cap` bytes and a chunk are held."""
+    held = b""
+    worth_cutting = 0  # after a failure, the buffer doubles first: else one huge record is quadratic
+    for chunk in chunks:
+        held = held + chunk if held else chunk
+        if len(held) < worth_cutting:
+            continue
+        end = cutting.cut(held)
+        worth_cutting = 0 if end else min(2 * len(held), cap)
+        if end:
+            block = Block(held[:end], offset, line, end, held.count(b"\n", 0, end))
+            yield block
+            offset, line, held = offset + end, line + block.lines, held[end:]
+        elif len(held) > cap:
+            block, held = _skip(held, chunks, cutting.skipper(), offset, line)
+            yield block
+            offset, line = offset + block.size, line + block.lines
+    if held:
+        yield Block(cutting.complete(held), offset, line, len(held), held.count(b"\n"))
+
+
+def _skip(held: bytes, chunks: Iterator[bytes], skipper: Skipper, offset: int, line: int) -> tuple[Block, bytes]:
+    size = lines = 0
+    while (end := skipper.skip(held)) < 0:
+        size, lines = size + len(held), lines + held.count(b"\n")
+        held = next(chunks, b"")
+        if not held:
+            return Block(b"", offset, line, size, lines, oversize=True), b""
+    lines += held.count(b"\n", 0, end)
+    return Block(b"", offset, line, size + end, lines, oversize=True), held[end:]
+
+
+def limited(chunks: Iterator[bytes], length: int | None) -> Iterator[bytes]:
+    """The first `length` bytes."""
+    if length is None:
+        yield from chunks
+        return
+    for chunk in chunks:
+        if length <= len(chunk):
+            yield chunk[:length]
+            return
+        length -= len(chunk)
+        yield chunk

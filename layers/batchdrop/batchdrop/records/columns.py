@@ -1,0 +1,143 @@
+"""What becomes of the columns of a CSV file: their names, types and places in the JSON record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from batchdrop.errors import DropRefused
+from batchdrop.records import cells
+from batchdrop.records.model import Problem
+from batchdrop.records.spec import InputSpec
+
+OUR_COLUMNS = ("batchdrop_line", "batchdrop_outcome", "batchdrop_code", "batchdrop_message")
+Row = Sequence[str]
+Record = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    index: int
+    source: str
+    name: str  # after renaming
+    path: tuple[str, ...]
+    kind: str
+    required: bool
+
+
+class Columns:
+    """The columns of one file, by its header. Raises `DropRefused` for a header that cannot be used."""
+
+    def __init__(self, header: Sequence[str], spec: InputSpec) -> None:
+        self.header = tuple(header)
+        self.spec = spec
+        self.mended = set(OUR_COLUMNS) <= set(header)  # a rejects file of ours, dropped again
+        self.used = [self._column(i, name) for i, name in enumerate(header) if self._is_used(name)]
+        self._check_names()
+        self.id = tuple(self._find(name).index for name in spec.id)
+        self.required = tuple({self._find(name).index for name in (*spec.id, *spec.required)})
+
+    def _is_used(self, name: str) -> bool:
+        return name not in self.spec.drop and not (self.mended and name in OUR_COLUMNS)
+
+    def _column(self, index: int, source: str) -> Column:
+        name = self.spec.rename.get(source, source)
+        wanted = {*self.spec.id, *self.spec.required}
+        kind = self.spec.types.get(source, "string")
+        return Column(index, source, name, tuple(name.split(".")), kind, bool({source, name} & wanted))
+
+    def _find(self, name: str) -> Column:
+        for column in self.used:
+            if column.name == name:
+                return column
+        for column in self.used:
+            if column.source == name:
+                return column
+        hint = self._delimiter_hint()
+        raise DropRefused("missing_column", f"the header has no column '{name}'{hint}", line=1)
+
+    def _delimiter_hint(self) -> str:
+        others = [d for d in ";\t|," if d != self.spec.delimiter and len(self.header) == 1 and d in self.header[0]]
+        shown = {"\t": "tab"}.get(others[0], others[0]) if others else ""
+        return f"; its columns seem to be separated by '{shown}': set input.delimiter" if shown else ""
+
+    def _check_names(self) -> None:
+        for kind, names in (("header", self.header), ("header, renamed,", [c.name for c in self.used])):
+            if twice := _first_twice(names):
+                raise DropRefused("duplicate_header", f"the {kind} has the column '{twice}' twice", line=1)
+        if "" in self.header:
+            place = self.header.index("") + 1
+            raise DropRefused("header", f"column {place} of the header has no name", line=1)
+        paths = {c.path for c in self.used}
+        for path in paths:
+            for length in range(1, len(path)):
+                if path[:length] in paths:
+                    both = f"'{'.'.join(path[:length])}' and '{'.'.join(path)}'"
+                    raise DropRefused("header", f"the columns {both} cannot both be: one would hold the other", line=1)
+            if "" in path:
+                raise DropRefused("header", f"the column '{'.'.join(path)}' has an empty part between dots", line=1)
+
+    def record(self, row: Row) -> Record | Problem:
+        """The JSON record of a row that has the right number of cells."""
+        record: Record = {}
+        for column in self.used:
+            try:
+                value = self.value(column, row[column.index])
+            except cells.BadCell as error:
+                return Problem("wrong_type", f"the cell is not {error}", column.source)
+            if value is not None:
+                _put(record, column.path, value)
+        return record
+
+    def value(self, column: Column, cell: str) -> cells.Value | None:
+        """The value of a cell, None to leave it out. Raises `BadCell`."""
+        if cell:
+            return cell if column.kind == "string" else cells.READERS[column.kind](cell)
+        if self.spec.empty == "omit":
+            return None
+        if self.spec.empty == "null":
+            return cells.NULL
+        return "" if column.kind == "string" else cells.EMPTY_TYPED.get(column.kind, cells.NULL)
+
+    def problem(self, row: Row) -> Problem | None:
+        """What is wrong with a row before its values are looked at."""
+        if len(row) != len(self.header):
+            code = "row_too_long" if len(row) > len(self.header) else "row_too_short"
+            return Problem(code, f"the row has {len(row)} cells, the header {len(self.header)}")
+        for index, cell in enumerate(row):
+            if "\0" in cell:
+                return Problem("nul", "the cell holds a NUL character", self.header[index])
+        for index in self.required:
+            if not row[index]:
+                return Problem("required", "the cell is empty, but must not be", self.header[index])
+        return self._id_problem(row)
+
+    def _id_problem(self, row: Row) -> Problem | None:
+        for index in self.id:
+            if any(character in row[index] for character in self.spec.forbidden_in_id):
+                return Problem("id_characters", f"the id must not hold {self.forbidden}", self.header[index])
+        return None
+
+    @property
+    def forbidden(self) -> str:
+        return " ".join(self.spec.forbidden_in_id)
+
+    def id_of(self, row: Row) -> str | None:
+        """The id as the vendor sees it; None where the row has none."""
+        parts = [row[index] for index in self.id if index < len(row)]
+        return self.spec.id_joiner.join(parts) if parts and len(parts) == len(self.id) and all(parts) else None
+
+
+def _put(record: Record, path: tuple[str, ...], value: cells.Value) -> None:
+    for name in path[:-1]:
+        record = record.setdefault(name, {})  # type: ignore[assignment]
+    record[path[-1]] = value
+
+
+def _first_twice(names: Sequence[str]) -> str | None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None

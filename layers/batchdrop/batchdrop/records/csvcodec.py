@@ -1,0 +1,128 @@
+"""CSV records on their way to JSON or CSV batches."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+import msgspec
+
+from batchdrop.records.blocks import Block
+from batchdrop.records.codec import Encoded, Entry, too_big
+from batchdrop.records.columns import Columns
+from batchdrop.records.csvcut import Cutter, Skipper
+from batchdrop.records.model import Problem
+from batchdrop.records.safecell import restore
+from batchdrop.records.spec import InputSpec, OutputSpec
+
+# The module's own limit of 131,072 characters a cell is lifted: records are limited instead, by `max_record_bytes`.
+csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+
+_encoder = msgspec.json.Encoder()
+
+
+class CsvCutting:
+    """Where CSV records end."""
+
+    def __init__(self, spec: InputSpec, *, tidy: bool) -> None:
+        self.cutter = Cutter(spec.delimiter, spec.quote, tidy=tidy)
+        self.cut = self.cutter.cut
+
+    def skipper(self) -> Skipper:
+        return Skipper(self.cutter.quote)
+
+    def complete(self, data: bytes) -> bytes:
+        return data if data.endswith(b"\n") else data + b"\n"
+
+
+class CsvCodec:
+    """Rows by the header's columns. CSV batches are always written with commas, double quotes and line feeds."""
+
+    def __init__(self, header: Sequence[str], spec: InputSpec, output: OutputSpec, *, tidy: bool) -> None:
+        self.spec = spec
+        self.columns = Columns(header, spec)
+        self.cutting = CsvCutting(spec, tidy=tidy)
+        self._to_csv = output.format == "csv"
+        self._quote_all = output.csv_quoting == "strings"
+        self.head = self._csv_line([(c.name, "string") for c in self.columns.used]) if self._to_csv else b""
+
+    def whole(self, block: Block) -> Encoded | None:
+        if block.oversize or len(block.data) > self.spec.max_record_bytes or b"\0" in block.data:
+            return None
+        try:
+            rows = [row for row in self._reader(block.data.decode()) if row]
+            encoded = [self._encode(self._restored(row)) for row in rows]
+        except csv.Error:
+            return None
+        if any(type(line) is Problem for line in encoded):
+            return None
+        return Encoded(b"".join(encoded), len(rows))  # type: ignore[arg-type]
+
+    def entries(self, block: Block) -> Iterator[Entry]:
+        if block.oversize:
+            yield Entry(0, 0, [], None, too_big(self.spec.max_record_bytes))
+            return
+        start = line = 0
+        for end in self.cutting.cutter.ends(block.data):
+            record = block.data[start:end]
+            if record.strip(b"\r\n"):
+                yield self._entry(record, start, line, block)
+            line += record.count(b"\n")
+            start = end
+
+    def _entry(self, record: bytes, start: int, line: int, block: Block) -> Entry:
+        offset = block.offset + start
+        if len(record) > self.spec.max_record_bytes:
+            return Entry(start, line, [], None, too_big(self.spec.max_record_bytes))
+        text = record.decode()
+        try:
+            (row,) = self._reader(text)
+        except (csv.Error, ValueError):
+            problem = Problem("carriage_return", "a carriage return outside quotes", offset=offset)
+            return Entry(start, line, [text.rstrip("\r\n")], None, problem)
+        row = self._restored(row)
+        encoded = self._encode(row)
+        if isinstance(encoded, Problem):
+            problem = Problem(encoded.code, encoded.message, encoded.column, offset)
+            return Entry(start, line, row, None, problem)
+        return Entry(start, line, row, encoded)
+
+    def id_of(self, raw: list[str] | bytes) -> str | None:
+        return self.columns.id_of(raw) if isinstance(raw, list) else None
+
+    def _reader(self, text: str) -> Iterator[list[str]]:
+        lines = io.StringIO(text, newline="\n")
+        return csv.reader(lines, delimiter=self.spec.delimiter, quotechar=self.spec.quote, strict=True)
+
+    def _restored(self, row: list[str]) -> list[str]:
+        return [restore(cell) for cell in row] if self.columns.mended else row
+
+    def _encode(self, row: list[str]) -> bytes | Problem:
+        problem = self.columns.problem(row)
+        if problem:
+            return problem
+        record = self.columns.record(row)
+        if isinstance(record, Problem):
+            return record
+        if self._to_csv:
+            return self._csv_line([(row[c.index], c.kind) for c in self.columns.used])
+        return _encoder.encode(record) + b"\n"
+
+    def _csv_line(self, values: list[tuple[str, str]]) -> bytes:
+        return (",".join(self._csv_cell(text, kind) for text, kind in values) + "\n").encode()
+
+    def _csv_cell(self, text: str, kind: str) -> str:
+        bare = kind in ("integer", "number", "boolean")
+        if (self._quote_all and not bare) or any(c in text for c in ',"\r\n'):
+            return '"' + text.replace('"', '""') + '"'
+        return text
+
+
+def read_header(record: bytes, spec: InputSpec) -> list[str]:
+    """The cells of a header line. Raises `csv.Error`."""
+    lines = io.StringIO(record.decode(), newline="\n")
+    rows = csv.reader(lines, delimiter=spec.delimiter, quotechar=spec.quote, strict=True)
+    return list(chain.from_iterable(rows))

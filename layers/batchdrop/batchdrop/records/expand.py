@@ -1,0 +1,152 @@
+"""The bytes of a drop as they were before compression: plain, gzip (all members) or a single-entry ZIP."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, Literal
+
+from isal import igzip_lib
+
+from batchdrop.errors import DropRefused
+from batchdrop.records.source import Source
+from batchdrop.records.spec import Compression
+from batchdrop.records.zipentry import ZipEntry, single_entry
+
+Packed = Literal["none", "gzip", "zip"]
+Tap = Callable[[bytes], object]
+
+BLOCK = 1 << 18
+GZIP_MAGIC = b"\x1f\x8b"
+ZIP_MAGIC = b"PK\x03\x04"
+_Damaged: type[Exception] = igzip_lib.error
+_FREE_EXPANSION = 1_000_000  # the ratio is judged above this many expanded bytes
+
+
+def detect(head: bytes, wanted: Compression) -> Packed:
+    """What the first bytes say; `DropRefused` where the route says otherwise. The name decides nothing."""
+    found: Packed = "gzip" if head.startswith(GZIP_MAGIC) else "zip" if head.startswith(ZIP_MAGIC) else "none"
+    if wanted not in ("auto", found):
+        raise DropRefused("compression", f"the route says compression: {wanted}, but the file is {_called(found)}")
+    return found
+
+
+def _called(packed: Packed) -> str:
+    return {"none": "not compressed", "gzip": "gzip", "zip": "a ZIP archive"}[packed]
+
+
+def expand(source: Source, packed: Packed, start: int = 0, tap: Tap | None = None) -> Iterator[bytes]:
+    """The expanded bytes from `start` on, in blocks. A plain file is opened there; a packed one is expanded anew.
+
+    `tap` sees the stored bytes of a plain or gzip file as they are read (for a ZIP, hash the file separately).
+    Raises `DropRefused` (`truncated`, `corrupt`) where the packed data is broken.
+    """
+    if packed == "none":
+        return _plain(source, start, tap)
+    blocks = _gzip(source, tap) if packed == "gzip" else _zip(source, single_entry(source))
+    return _skip(blocks, start) if start else blocks
+
+
+def guarded(blocks: Iterator[bytes], stored_size: int, max_bytes: int, max_ratio: int) -> Iterator[bytes]:
+    """The same blocks, until they expand beyond what is allowed: `DropRefused("bomb", …)`."""
+    total = 0
+    allowed = max(_FREE_EXPANSION, stored_size * max_ratio)
+    for block in blocks:
+        total += len(block)
+        if total > max_bytes or total > allowed:
+            limit = f"{max_bytes} bytes" if total > max_bytes else f"{max_ratio} times its stored size"
+            raise DropRefused("bomb", f"the file expands beyond {limit}; raise the limit in the route if it is right")
+        yield block
+
+
+def _plain(source: Source, start: int, tap: Tap | None) -> Iterator[bytes]:
+    with source.open(start) as stream:
+        yield from _read(stream, tap)
+
+
+def _read(stream: BinaryIO, tap: Tap | None) -> Iterator[bytes]:
+    while block := stream.read(BLOCK):
+        if tap:
+            tap(block)
+        yield block
+
+
+def _skip(blocks: Iterator[bytes], count: int) -> Iterator[bytes]:
+    for block in blocks:
+        if count >= len(block):
+            count -= len(block)
+        else:
+            yield block[count:]
+            count = 0
+
+
+def _gzip(source: Source, tap: Tap | None) -> Iterator[bytes]:
+    """All members as one stream. Zero bytes after a member are padding, as for gzip(1); anything else is refused."""
+    member: igzip_lib.IgzipDecompressor | None = None
+    between = b""  # bytes after a member, too few to tell
+    expanded = 0
+    with source.open() as stream:
+        for stored in _read(stream, tap):
+            data = between + stored
+            between = b""
+            while data:
+                if member is None:
+                    data = data.lstrip(b"\0")
+                    if len(data) < len(GZIP_MAGIC):
+                        between = data
+                        break
+                    member = _next_member(data, expanded)
+                for block in _inflate(member, data, expanded):
+                    expanded += len(block)
+                    yield block
+                data = b""
+                if member.eof:
+                    data, member = member.unused_data, None
+    if between:
+        _next_member(between, expanded)
+    if member or between:
+        raise DropRefused("truncated", "the gzip data ends in the middle; drop the whole file again", offset=expanded)
+
+
+def _next_member(data: bytes, expanded: int) -> igzip_lib.IgzipDecompressor:
+    if not GZIP_MAGIC.startswith(data[:2]):
+        raise DropRefused("corrupt", "something else follows the gzip data; pack the file again", offset=expanded)
+    return igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_GZIP)
+
+
+def _inflate(member: igzip_lib.IgzipDecompressor, data: bytes, expanded: int) -> Iterator[bytes]:
+    try:
+        while not member.eof:
+            block = member.decompress(data, BLOCK)
+            data = b""
+            if block:
+                expanded += len(block)
+                yield block
+            if member.needs_input and not block:
+                return
+    except _Damaged as error:
+        raise DropRefused("corrupt", "the gzip data is damaged; pack the file again", offset=expanded) from error
+
+
+def _zip(source: Source, entry: ZipEntry) -> Iterator[bytes]:
+    """The one entry, checked against its own size and CRC: what the directory claims is never trusted."""
+    crc = size = 0
+    with source.open(entry.data_start, entry.data_start + entry.packed_size) as stream:
+        blocks = _read(stream, None) if entry.stored else _inflate_raw(stream)
+        for block in blocks:
+            crc = zlib.crc32(block, crc)
+            size += len(block)
+            yield block
+    if size != entry.size or crc != entry.crc:
+        raise DropRefused("corrupt", "the ZIP entry does not match its size and checksum; pack the file again")
+
+
+def _inflate_raw(stream: BinaryIO) -> Iterator[bytes]:
+    inflater = igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_DEFLATE)
+    expanded = 0
+    for stored in _read(stream, None):
+        for block in _inflate(inflater, stored, expanded):
+            expanded += len(block)
+            yield block
+    if not inflater.eof:
+        raise DropRefused("truncated", "the ZIP entry ends in the middle; drop the whole file again", offset=expanded)

@@ -1,0 +1,94 @@
+"""One pass over a whole drop before anything of it is sent: is it usable, and where is what."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+
+from batchdrop.errors import DropRefused
+from batchdrop.records.duplicates import find_duplicates
+from batchdrop.records.expand import BLOCK, Packed, detect, expand, guarded
+from batchdrop.records.inspection import Inspection
+from batchdrop.records.scans import ArrayScan, CsvScan, LineScan, Scan
+from batchdrop.records.sniff import BOM, sniff
+from batchdrop.records.source import Source
+from batchdrop.records.spec import InputSpec
+from batchdrop.records.utf8 import Utf8Check
+
+_SCANS: dict[str, Callable[[InputSpec, int], Scan]] = {"csv": CsvScan, "json": ArrayScan, "ndjson": LineScan}
+
+
+def _nothing() -> None:
+    return
+
+
+def inspect(source: Source, spec: InputSpec, *, check: Callable[[], None] = _nothing) -> Inspection:
+    """Read the whole drop once. Raises `DropRefused` when nothing of it may be sent.
+
+    `check` is called between blocks: it may raise when the caller's time is up.
+    """
+    with source.open(0, min(source.size, BLOCK)) as stream:
+        head = stream.read(len(BOM) + 1)
+    if not head:
+        raise _empty()
+    packed = detect(head, spec.compression)
+    digest = hashlib.sha256()
+    blocks = _checked(expand(source, packed, tap=digest.update), source, packed, spec, check)
+    first = next(blocks, b"")
+    sniffed = sniff(first, source.name, spec)
+    scan = _SCANS[sniffed.format](spec, sniffed.body)
+    utf8 = Utf8Check()
+    size = 0
+    for block in _chain(first, blocks):
+        utf8.feed(block)
+        scan.feed(block[sniffed.body :] if size == 0 else block)
+        size += len(block)
+    utf8.finish()
+    if size > sniffed.body:
+        scan.finish()
+    if not scan.found.seen:
+        raise _empty()
+    if packed == "zip":
+        _hash_stored(source, digest.update, check)
+    found = scan.found
+    inspection = Inspection(
+        sha256=digest.hexdigest(),
+        format=sniffed.format,
+        compression=packed,
+        expanded_bytes=size,
+        records=None,
+        start=found.start,
+        end=found.end,
+        header=found.header,
+        tidy=found.tidy,
+        duplicates={},
+        warnings=tuple(found.warnings),
+    )
+    return find_duplicates(source, spec, inspection, check) if spec.duplicates != "allow" else inspection
+
+
+def _empty() -> DropRefused:
+    return DropRefused("empty", "the file holds no record")
+
+
+def _checked(
+    blocks: Iterator[bytes], source: Source, packed: Packed, spec: InputSpec, check: Callable[[], None]
+) -> Iterator[bytes]:
+    if packed != "none":
+        blocks = guarded(blocks, source.size, spec.max_expanded_bytes, spec.max_ratio)
+    for block in blocks:
+        check()
+        yield block
+
+
+def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    if first:
+        yield first
+        yield from rest
+
+
+def _hash_stored(source: Source, update: Callable[[bytes], object], check: Callable[[], None]) -> None:
+    with source.open() as stream:
+        while block := stream.read(BLOCK):
+            check()
+            update(block)

@@ -1,0 +1,60 @@
+"""What one pass over a drop found out, kept so that no later step has to look again."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import cast
+
+from batchdrop.records.expand import Packed
+from batchdrop.records.model import Checkpoint
+from batchdrop.records.sniff import Format
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """`sha256` is of the stored bytes. `duplicates` maps the ordinal of each record that is invalid for its repeated
+    id to the line of the record it yields to."""
+
+    sha256: str
+    format: Format
+    compression: Packed
+    expanded_bytes: int
+    records: int | None
+    start: Checkpoint  # the first record
+    end: int | None  # where the records end, if before the end of the file
+    header: tuple[str, ...]
+    tidy: bool  # CSV: quotes stand around whole cells only
+    duplicates: Mapping[int, int]
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """A small JSON object; many duplicates are packed."""
+        data: dict[str, object] = {f.name: getattr(self, f.name) for f in fields(self)}
+        packed = zlib.compress(json.dumps(list(self.duplicates.items())).encode())
+        return data | {
+            "start": self.start.to_json(),
+            "header": list(self.header),
+            "warnings": list(self.warnings),
+            "duplicates": base64.b64encode(packed).decode() if self.duplicates else "",
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, object]) -> Inspection:
+        values = {f.name: data[f.name] for f in fields(cls)}
+        packed = str(values["duplicates"])
+        pairs = json.loads(zlib.decompress(base64.b64decode(packed))) if packed else []
+        for name in ("expanded_bytes", "records", "end"):
+            values[name] = None if values[name] is None else int(cast(int, values[name]))
+        return cls(
+            **values
+            | {
+                "start": Checkpoint.from_json(cast("Mapping[str, object]", values["start"])),
+                "header": tuple(cast("list[str]", values["header"])),
+                "warnings": tuple(cast("list[str]", values["warnings"])),
+                "duplicates": {int(o): int(line) for o, line in pairs},
+            }  # type: ignore[arg-type]
+        )

@@ -1,0 +1,165 @@
+"""JSON records, from an array or from lines, on their way to JSON batches. Their bytes pass through as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from batchdrop.records.blocks import Block, Cutting
+from batchdrop.records.codec import Encoded, Entry, too_big
+from batchdrop.records.columns import OUR_COLUMNS
+from batchdrop.records.jsoncheck import record_problem
+from batchdrop.records.jsonscan import ArrayCutter, elements
+from batchdrop.records.jsonscan import Skipper as ElementSkipper
+from batchdrop.records.model import Problem
+from batchdrop.records.spec import InputSpec
+
+Fields = dict[str, msgspec.Raw]
+
+_fields = msgspec.json.Decoder(Fields)
+_encoder = msgspec.json.Encoder()
+_SPACED = bytes.maketrans(b"\n", b" ")  # a line end outside a string is only space, and inside it is not allowed
+
+
+class LineSkipper:
+    def skip(self, data: bytes) -> int:
+        """Where the line ends in this piece, -1 if not in it."""
+        end = data.find(b"\n")
+        return end + 1 if end >= 0 else -1
+
+
+class LineCutting:
+    """Where the records of NDJSON end: at line feeds, whatever else a text may call a line end."""
+
+    def cut(self, data: bytes) -> int:
+        return data.rfind(b"\n") + 1
+
+    def skipper(self) -> LineSkipper:
+        return LineSkipper()
+
+    def complete(self, data: bytes) -> bytes:
+        return data if data.endswith(b"\n") else data + b"\n"
+
+
+class ArrayCutting:
+    """Where the elements of a JSON array end."""
+
+    def __init__(self) -> None:
+        self.cut = ArrayCutter().cut
+
+    def skipper(self) -> ElementSkipper:
+        return ElementSkipper()
+
+    def complete(self, data: bytes) -> bytes:
+        return data + b"," if data.strip() else b""
+
+
+class JsonCodec:
+    """JSON objects, checked and otherwise left alone, top-level `rename` and `drop` aside."""
+
+    head = b""
+
+    def __init__(self, spec: InputSpec, *, array: bool) -> None:
+        self.spec = spec
+        self.cutting: Cutting = ArrayCutting() if array else LineCutting()
+        self._spans = _array_spans if array else _line_spans
+        self._rewrites = bool(spec.rename or spec.drop)
+        self._paths = [_source_path(name, spec.rename) for name in spec.id]
+        self._required = [(name, _source_path(name, spec.rename)) for name in (*spec.id, *spec.required)]
+
+    def whole(self, block: Block) -> Encoded | None:
+        return None
+
+    def entries(self, block: Block) -> Iterator[Entry]:
+        cap = self.spec.max_record_bytes
+        if block.oversize:
+            yield Entry(0, 0, b"", None, too_big(cap))
+            return
+        line = at = 0
+        for start, end in self._spans(block.data):
+            line += block.data.count(b"\n", at, start)
+            at = start
+            raw = block.data[start:end]
+            if len(raw) > cap:
+                yield Entry(start, line, b"", None, too_big(cap))
+                continue
+            encoded, problem = self._encode(raw)
+            if problem:
+                problem = Problem(problem.code, problem.message, problem.column, block.offset + start)
+            yield Entry(start, line, raw, encoded, problem)
+
+    def _encode(self, raw: bytes) -> tuple[bytes | None, Problem | None]:
+        if problem := record_problem(raw, self.spec.max_depth) or self._field_problem(raw):
+            return None, problem
+        if self._rewrites or b'"batchdrop_line"' in raw:
+            raw = self._rewritten(raw)
+        return raw.translate(_SPACED) + b"\n", None
+
+    def _field_problem(self, raw: bytes) -> Problem | None:
+        if not self._required and not self.spec.forbidden_in_id:
+            return None
+        for name, path in self._required:
+            value = _value_at(raw, path)
+            if value is None or value in (b"null", b'""'):
+                return Problem("required", "the field is missing or empty, but must not be", name)
+        for name, path in zip(self.spec.id, self._paths, strict=True):
+            text = _id_text(_value_at(raw, path))
+            if text is None:
+                return Problem("wrong_type", "an id must be a text or a number", name)
+            if any(character in text for character in self.spec.forbidden_in_id):
+                return Problem("id_characters", f"the id must not hold {' '.join(self.spec.forbidden_in_id)}", name)
+        return None
+
+    def _rewritten(self, raw: bytes) -> bytes:
+        fields = _fields.decode(raw)
+        ours = set(OUR_COLUMNS) if set(OUR_COLUMNS) <= fields.keys() else set()
+        dropped = ours.union(self.spec.drop)
+        renamed = {self.spec.rename.get(k, k): v for k, v in fields.items() if k not in dropped}
+        return _encoder.encode(renamed)
+
+    def id_of(self, raw: list[str] | bytes) -> str | None:
+        if isinstance(raw, list) or not self._paths:
+            return None
+        parts = [_id_text(_value_at(raw, path)) for path in self._paths]
+        return self.spec.id_joiner.join(p for p in parts if p) if all(parts) else None
+
+
+def _source_path(name: str, rename: Mapping[str, str]) -> tuple[str, ...]:
+    """Where the field is in the file; `name` may be its new name."""
+    source = next((old for old, new in rename.items() if new == name), name)
+    return tuple(source.split("."))
+
+
+def _value_at(raw: bytes, path: tuple[str, ...]) -> bytes | None:
+    """The bytes of a field's value, by its whole name or by its parts; None where there is none."""
+    try:
+        fields = _fields.decode(raw)
+        if ".".join(path) in fields:
+            return bytes(fields[".".join(path)])
+        for name in path[:-1]:
+            fields = _fields.decode(fields[name])
+        return bytes(fields[path[-1]])
+    except (KeyError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _id_text(value: bytes | None) -> str | None:
+    """An id as text: a string's characters, a number's digits as they were written."""
+    if not value or value[:1] not in b'"-0123456789':
+        return None
+    return msgspec.json.decode(value, type=str) if value[:1] == b'"' else value.decode()
+
+
+def _line_spans(data: bytes) -> Iterator[tuple[int, int]]:
+    start = 0
+    while (end := data.find(b"\n", start)) >= 0:
+        if data[start:end].strip():
+            yield start, end
+        start = end + 1
+
+
+def _array_spans(data: bytes) -> Iterator[tuple[int, int]]:
+    for start, end, _ in elements(data):
+        text = data[start:end].lstrip()
+        yield end - len(text), end - len(text) + len(text.rstrip())

@@ -1,0 +1,49 @@
+"""What the records engine hands around: places in a drop, records and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import cast
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A place between two records. Opaque to callers; the same file and checkpoint always give the same batches."""
+
+    offset: int  # of the expanded bytes
+    line: int  # 1-based source line at that offset
+    ordinal: int  # records before it
+
+    def to_json(self) -> dict[str, int]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, object]) -> Checkpoint:
+        return cls(*(int(cast(int, data[name])) for name in ("offset", "line", "ordinal")))
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a record is invalid. `offset` is the byte offset of the record in the expanded file."""
+
+    code: str
+    message: str
+    column: str | None = None
+    offset: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRecord:
+    """One record of a drop, as its owner wrote it.
+
+    `raw` is the row's cells for CSV, the bytes of the value for JSON; both are empty when the record is too big to
+    keep. `id` is the id as the vendor sees it. `sent` tells whether the record is in a batch.
+    """
+
+    ordinal: int  # 1-based
+    line: int  # 1-based source line where it starts
+    id: str | None
+    sent: bool
+    raw: list[str] | bytes
+    problem: Problem | None = None

@@ -1,0 +1,102 @@
+"""The bytes of one batch: in memory while small, in a temporary file above that."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tempfile
+from collections.abc import Callable
+from typing import BinaryIO, cast
+
+from batchdrop.records.spec import OutputFormat
+
+
+class Payload:
+    """A finished batch. `open` can be called again and again; `close` frees the memory or the file."""
+
+    def __init__(self, size: int, sha256: str, data: bytearray | None, file: BinaryIO | None) -> None:
+        self.size, self.sha256 = size, sha256
+        self._data, self._file = data, file
+
+    def open(self) -> BinaryIO:
+        """A fresh seekable stream of the bytes."""
+        return cast(BinaryIO, io.BufferedReader(_Window(self._pread, self.size)))
+
+    def close(self) -> None:
+        self._data = None
+        if self._file:
+            self._file.close()
+
+    def _pread(self, size: int, at: int) -> bytes:
+        if self._data is not None:
+            return bytes(memoryview(self._data)[at : at + size])
+        if self._file is None:
+            raise ValueError("the payload is closed")
+        return os.pread(self._file.fileno(), size, at)
+
+
+class PayloadBuilder:
+    """Collects encoded records, each ended by a line feed, into a payload of the wanted format."""
+
+    def __init__(self, format_: OutputFormat, head: bytes, spool_bytes: int) -> None:
+        self._array = format_ == "json_array"
+        self._spool_bytes = spool_bytes
+        self._data: bytearray | None = bytearray()
+        self._file: BinaryIO | None = None
+        self._digest = hashlib.sha256()
+        self.size = 0
+        self._write(b"[" if self._array else head)
+
+    def add(self, body: bytes) -> None:
+        """`body` is one or more records, each with its line feed."""
+        if not self._array:
+            self._write(body)
+            return
+        if self.size > 1:
+            self._write(b",")
+        self._write(body[:-1].replace(b"\n", b","))
+
+    def finish(self) -> Payload:
+        if self._array:
+            self._write(b"]")
+        return Payload(self.size, self._digest.hexdigest(), self._data, self._file)
+
+    def _write(self, data: bytes) -> None:
+        self._digest.update(data)
+        self.size += len(data)
+        if self._data is not None and self.size > self._spool_bytes:
+            self._file = cast(BinaryIO, tempfile.TemporaryFile(buffering=0))  # noqa: SIM115 - closed by the payload
+            self._file.write(self._data)
+            self._data = None
+        if self._file:
+            self._file.write(data)
+        elif self._data is not None:
+            self._data += data
+
+
+class _Window(io.RawIOBase):
+    """Bytes that can be read at any place, as a stream."""
+
+    def __init__(self, pread: Callable[[int, int], bytes], size: int) -> None:
+        self._pread, self._size, self._at = pread, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = max(0, base + offset)
+        return self._at
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        data = self._pread(len(buffer), self._at)
+        memoryview(buffer)[: len(data)] = data
+        self._at += len(data)
+        return len(data)

@@ -1,0 +1,98 @@
+"""Deciding what a drop is: by its first bytes, then by its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Literal
+
+from batchdrop.errors import DropRefused
+from batchdrop.records.spec import InputSpec
+
+Format = Literal["csv", "json", "ndjson"]
+
+BOM = b"\xef\xbb\xbf"
+_UTF16_32 = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
+_PACKING = {".gz", ".gzip", ".zip"}
+_BY_NAME: dict[str, Format] = {".csv": "csv", ".tsv": "csv", ".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson"}
+_OTHERS = {
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"GIF8": "a GIF image",
+    b"%PDF": "a PDF document",
+    b"PK\x03\x04": "a packed archive inside another",
+    b"\x1f\x8b": "gzip inside gzip or ZIP",
+    b"BZh": "bzip2 data",
+    b"\xfd7zXZ": "xz data",
+    b"\x28\xb5\x2f\xfd": "zstd data",
+    b"7z\xbc\xaf": "a 7-Zip archive",
+    b"PAR1": "a Parquet file",
+    b"Obj\x01": "an Avro file",
+    b"\xd0\xcf\x11\xe0": "an old Office document",
+    b"SQLite format": "an SQLite database",
+    b"\x7fELF": "a program",
+    b"<?xml": "XML",
+    b"<!doctype": "a web page",
+    b"<html": "a web page",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sniffed:
+    """`body` is where the text begins, after a byte-order mark."""
+
+    format: Format
+    body: int
+
+
+def sniff(head: bytes, name: str, spec: InputSpec) -> Sniffed:
+    """Decide from the first bytes of the expanded file. Raises `DropRefused` for what is no text of ours."""
+    refuse_foreign(head)
+    body = len(BOM) if head.startswith(BOM) else 0
+    text = head[body:].lstrip(b" \t\r\n")
+    if not text:
+        return Sniffed("csv", body)
+    suffix = _suffix(name)
+    format_ = _by_content(text, suffix, spec)
+    if suffix in _BY_NAME and spec.format == "auto" and (_BY_NAME[suffix] == "csv") != (format_ == "csv"):
+        raise DropRefused("content", f"the name ends in {suffix}, but the content is not {_BY_NAME[suffix].upper()}")
+    return Sniffed(format_, body)
+
+
+def refuse_foreign(head: bytes) -> None:
+    """Refuse other encodings and other kinds of file by their first bytes."""
+    if head.startswith(_UTF16_32) or _looks_wide(head):
+        raise DropRefused("encoding", "the file is UTF-16 or UTF-32; save it as UTF-8", line=1, offset=0)
+    for magic, kind in _OTHERS.items():
+        if head[: len(magic)].lower() == magic.lower():
+            raise DropRefused("content", f"the file is {kind}, not CSV or JSON", line=1, offset=0)
+
+
+def _looks_wide(head: bytes) -> bool:
+    """UTF-16 or UTF-32 without a mark: every other byte of its plain characters is NUL."""
+    sample = head[:400]
+    return len(sample) >= 4 and max(sample[0::2].count(0), sample[1::2].count(0)) * 10 >= len(sample) * 3
+
+
+def _suffix(name: str) -> str:
+    suffixes = [s.lower() for s in PurePosixPath(name).suffixes]
+    while suffixes and suffixes[-1] in _PACKING:
+        suffixes.pop()
+    return suffixes[-1] if suffixes else ""
+
+
+def _by_content(text: bytes, suffix: str, spec: InputSpec) -> Format:
+    first = text[:1]
+    if spec.format == "csv":
+        return "csv"
+    if spec.format == "ndjson" and first == b"[":
+        raise DropRefused("format", "the route says ndjson, but the file is a JSON array; set input.format: json")
+    if spec.format == "json" and first == b"{" and not spec.json_key and suffix not in (".ndjson", ".jsonl"):
+        raise DropRefused(
+            "format", "the JSON is an object, not an array; name the array's key in input.json_key", line=1
+        )
+    if spec.format in ("json", "ndjson") and first not in (b"[", b"{"):
+        raise DropRefused("format", f"the route says {spec.format}, but the file does not begin with [ or {{", line=1)
+    if first == b"[" or (first == b"{" and spec.json_key and spec.format != "ndjson"):
+        return "json"
+    return "ndjson" if first == b"{" else "csv"
