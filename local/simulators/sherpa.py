@@ -245,8 +245,8 @@ class SherpaSimulator(Simulator[SherpaOptions]):
 
     def _add(self, upload: Upload, data: bytes) -> None:
         commit = upload.commit
-        commit.sha256, commit.size = hashlib.sha256(data).hexdigest(), len(data)
-        commit.bodies = [Body(len(data), commit.sha256, data=data)]
+        commit.bodies = [Body.of(data)]
+        commit.sha256, commit.size = commit.bodies[0].sha256, len(data)
         rows = sherpa_files.read(data, upload.format)
         commit.records = len(rows)
         upload.not_added = [refused for row in rows if (refused := self._refused(upload, row))] + upload.extra

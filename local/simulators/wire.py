@@ -35,6 +35,12 @@ class Body:
     path: Path | None = None
     kept: bool = False
 
+    @classmethod
+    def of(cls, data: bytes) -> Body:
+        """A body of bytes at hand."""
+        md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        return cls(len(data), hashlib.sha256(data).hexdigest(), md5, data)
+
     def read(self) -> bytes:
         return self.data if self.path is None else self.path.read_bytes()
 
