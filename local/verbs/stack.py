@@ -30,7 +30,8 @@ def up(
 ) -> None:
     """Start the embedded AWS on this machine and deploy the template into it."""
     ours = stack.running() is None
-    signal.signal(signal.SIGTERM, _interrupt)
+    for sign in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell without job control hides it from `up &`
+        signal.signal(sign, _interrupt)
     found = stack.up(show.say, name=name, port=port, simulators=simulators)
     if json:
         show.as_json(_summary(found))
