@@ -40,13 +40,11 @@ def _of_success(batch: Batch, found: Collected, matched: int, already: int) -> t
     accepted = sent - rejected - already if found.accepted is None else found.accepted
     if rejected + already > sent or accepted + rejected + already != sent:
         warnings.append(
-            f"batch {batch.n}: {sent} records were sent, the vendor speaks of {accepted} accepted and {rejected} rejected"
+            f"batch {batch.n}: {sent} records sent, but the vendor speaks of {accepted} accepted, {rejected} rejected"
         )
         rejected = min(rejected, sent - already)
         accepted = max(0, min(accepted, sent - rejected - already))
-    counts = Counts(
-        accepted=accepted, invalid=batch.invalid, rejected=rejected, unconfirmed=sent - accepted - rejected
-    )
+    counts = Counts(accepted=accepted, invalid=batch.invalid, rejected=rejected, unconfirmed=sent - accepted - rejected)
     return counts, found.accepted is None, warnings
 
 

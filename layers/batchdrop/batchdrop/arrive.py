@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from batchdrop.drop import Drop
+from batchdrop.drop import Drop, job_id
 from batchdrop.errors import ObjectGone, RouteError
 from batchdrop.job import Job
 from batchdrop.ports import ObjectRef
@@ -34,9 +34,22 @@ def claim_lost(world: World, drop: Drop) -> bool:
     return (route is None or makes_a_job(route, drop)) and _claim(world, drop, route, problem, {})[1]
 
 
-def _claim(
-    world: World, drop: Drop, route: Route | None, problem: str, lease: dict[str, Any]
-) -> tuple[Job, bool]:
+def claim_again(world: World, drop: Drop, old: Job, *, same_content: bool = True) -> Job:
+    """Make another job of a drop, as the next revision of an ended one; its execution will have it submitted."""
+    route = read_route(old.route, world.routes.get(old.route), world.settings.allow_insecure)
+    job = _new_job(world, drop, route, "", {})
+    if same_content:
+        job.job_id = job_id(drop.bucket, drop.key, f"{drop.version_id}#{old.revision + 1}")
+        job.members = old.members
+    job.previous, job.revision = old.job_id, old.revision + 1
+    job, ours = world.ledger.claim(job)
+    if not ours and not job.previous:  # the drop's own event was faster
+        job = world.ledger.change(job, {"previous": old.job_id}, {})
+    world.workflow.start(job.execution, job.job_id)
+    return job
+
+
+def _claim(world: World, drop: Drop, route: Route | None, problem: str, lease: dict[str, Any]) -> tuple[Job, bool]:
     job, ours = world.ledger.claim(_new_job(world, drop, route, problem, lease))
     if not job.is_closed:
         world.workflow.start(job.execution, job.job_id)
@@ -98,10 +111,10 @@ def _new_job(world: World, drop: Drop, route: Route | None, problem: str, lease:
         sequencer=drop.sequencer,
         **known,
     )
-    return _with_members(world, job, route) if route is not None and drop.is_marker else job
+    return _with_members(world, job) if route is not None and drop.is_marker else job
 
 
-def _with_members(world: World, job: Job, route: Route) -> Job:
+def _with_members(world: World, job: Job) -> Job:
     """Pin the objects of a set as they are now: later changes to the folder make another drop."""
     place = job.key.rpartition("/")[0] + "/"
     refs = [r for r in world.objects.list(job.bucket, place) if not r.key.endswith(("/", "/_READY"))]

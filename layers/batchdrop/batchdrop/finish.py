@@ -21,7 +21,7 @@ from batchdrop.places import folder
 from batchdrop.ports import ObjectRef
 from batchdrop.records.rejects import RejectsWriter
 from batchdrop.report.document import report_document
-from batchdrop.report.publish import publish
+from batchdrop.report.publish import publish, publish_index
 from batchdrop.route import Route, read_route
 from batchdrop.session import open_session
 from batchdrop.words import BatchState, Counts, JobOutcome
@@ -163,7 +163,7 @@ class Closing:
     # --- parts of the rejects file ---
 
     def _part(self, n: int, kind: str) -> str:
-        return f"work/{self.job.job_id}/r{self.job.revision}/rejects-{n:06d}.{kind}"
+        return f"work/{self.job.job_id}/rejects-{n:06d}.{kind}"
 
     def _write_part(self, n: int, rows: Iterator[bytes], tally: Tally) -> None:
         bucket = self.world.settings.results_bucket
@@ -173,7 +173,7 @@ class Closing:
         self.world.objects.put(bucket, self._part(n, "json"), notes)
 
     def _parts(self, kind: str) -> list[ObjectRef]:
-        prefix = f"work/{self.job.job_id}/r{self.job.revision}/"
+        prefix = f"work/{self.job.job_id}/"
         found = self.world.objects.list(self.world.settings.results_bucket, prefix)
         return sorted((ref for ref in found if ref.key.endswith(kind)), key=lambda ref: ref.key)
 
@@ -226,8 +226,10 @@ class Closing:
         job, ours = self.world.ledger.close(self.job, changes)
         if ours:
             self._announce(job, document)
-        for ref in [*self._parts(".rows"), *self._parts(".json")]:
-            self.world.objects.delete(ref.bucket, ref.key)
+        publish_index(self.world, job)
+        if job.ended() is not JobOutcome.HELD:  # the parts serve the report that follows the operator's decision
+            for ref in [*self._parts(".rows"), *self._parts(".json")]:
+                self.world.objects.delete(ref.bucket, ref.key)
         return _done(job)
 
     def _announce(self, job: Job, document: dict[str, Any]) -> None:

@@ -108,6 +108,19 @@ class Ledger:
         except ConditionFailed:
             return None
 
+    def reopen(self, job: Job, changes: Mapping[str, object], remove: tuple[str, ...] = ()) -> Job:
+        """Open a held job again for another execution and report; `ConditionFailed` unless it stands as given."""
+        changes = {**changes, "run": job.run + 1, "revision": job.revision + 1, "open": "1"}
+        expect: dict[str, Expect] = {"closed_at": Equals(job.closed_at), "outcome": Equals("held")}
+        gone = (*_OF_THE_RUN, *remove)
+        return Job.from_item(self.table.update(job_key(job.job_id), _stored(changes), remove=gone, expect=expect))
+
+    def decide(self, batch: Batch, changes: Mapping[str, object]) -> Batch:
+        """An operator's decision on a batch that is held: its account is open again."""
+        expect: dict[str, Expect] = {"state": Equals(str(batch.state))}
+        item = self.table.update(self._key(batch), _stored(changes), remove=_OF_THE_ACCOUNT, expect=expect)
+        return Batch.from_item(item)
+
     def open_jobs(self, limit: int = 1000) -> list[Job]:
         """Unfinished jobs, oldest first; the index may lag."""
         return [Job.from_item(i) for i in self.table.query_index("open", "1", limit=limit, newest_first=False)]
@@ -195,6 +208,8 @@ class Ledger:
 
 RETENTION = 400 * 86400  # seconds an item stays in the ledger: longer than any queue can redeliver its drop
 _OPEN = tuple(str(s) for s in BatchState if s.is_open)
+_OF_THE_RUN = ("closed_at", "outcome", "counts", "hint_at", "task_token", "lease_until", "cancel_at", "not_before")
+_OF_THE_ACCOUNT = ("collected_at", "counts", "done_at", "doubt_at", "unmatched", "results", "inferred")
 _ENDING: dict[str, Expect] = {"closed_at": Absent()}
 
 
@@ -205,5 +220,3 @@ def _is_done(item: Item | None, changes: Mapping[str, object], owner: str) -> bo
 
 def _stored(changes: Mapping[str, object]) -> dict[str, object]:
     return {k: str(v) if isinstance(v, BatchState) else v for k, v in changes.items()}
-
-

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from sys import intern
 from typing import Any
 
 from batchdrop.destinations.base import Reject
+from batchdrop.records.model import SourceRecord
 from batchdrop.records.rejects import RejectsWriter
 from batchdrop.words import RecordOutcome
 
@@ -28,7 +30,7 @@ class Tally:
     reasons: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     unmatched: list[dict[str, str]] = field(default_factory=list)
 
-    def add(self, record: Any, outcome: str, code: str, message: str) -> None:
+    def add(self, record: SourceRecord, outcome: str, code: str, message: str) -> None:
         if len(self.sample) < SAMPLE:
             row = {"line": record.line, "id": record.id, "outcome": outcome, "code": code, "message": message}
             self.sample.append(row)
@@ -68,13 +70,16 @@ class Refusals:
 
     def unmatched(self, limit: int = SAMPLE) -> list[dict[str, str]]:
         """Refusals of ids we never sent."""
-        left = (i for i in self._by_id if i not in self._seen)
-        rows = [{"id": i, "code": self._by_id[i][0], "message": self._by_id[i][1]} for i, _ in zip(left, range(limit))]
-        return rows
+        left = islice((i for i in self._by_id if i not in self._seen), limit)
+        return [{"id": i, "code": self._by_id[i][0], "message": self._by_id[i][1]} for i in left]
 
 
 def rows_of_batch(
-    records: Iterable[Any], refusals: Refusals, writer: RejectsWriter, tally: Tally, whole: tuple[str, str, str] | None
+    records: Iterable[SourceRecord],
+    refusals: Refusals,
+    writer: RejectsWriter,
+    tally: Tally,
+    whole: tuple[str, str, str] | None,
 ) -> Iterator[bytes]:
     """Rows of the rejects file for one batch's records; `tally` is filled on the way.
 

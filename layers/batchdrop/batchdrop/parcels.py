@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, Protocol, cast
 
 from batchdrop.destinations.base import Output, Payload
 from batchdrop.job import Job
 from batchdrop.ports import ObjectRef, Objects
-from batchdrop.records.inspect import Inspection, inspect
-from batchdrop.records.packager import Checkpoint, Packager
+from batchdrop.records.inspect import inspect
+from batchdrop.records.inspection import Inspection
+from batchdrop.records.model import Checkpoint, SourceRecord
+from batchdrop.records.packager import Packager
 from batchdrop.records.rejects import RejectsWriter
-from batchdrop.records.source import Source
 from batchdrop.records.spec import InputSpec, OutputSpec
 from batchdrop.route import Route
 
@@ -30,21 +31,12 @@ class Parcel:
     last: bool
 
 
-class Line(Protocol):
-    """One record of the drop, re-read: what the rejects file and the matching need of it."""
-
-    ordinal: int
-    line: int
-    id: str | None
-    sent: bool
-
-
 class Parcels(Protocol):
     """The drop as batches; made again from any checkpoint."""
 
     def batches(self, start: dict[str, Any] | None) -> Iterator[Parcel]: ...
 
-    def replay(self, start: dict[str, Any] | None, end: dict[str, Any] | None) -> Iterator[Any]: ...
+    def replay(self, start: dict[str, Any] | None, end: dict[str, Any] | None) -> Iterator[SourceRecord]: ...
 
     def rejects(self) -> RejectsWriter: ...
 
@@ -73,13 +65,14 @@ class FileParcels:
     """A single file of records."""
 
     packager: Packager
+    inspection: Inspection
     input: InputSpec
 
     def batches(self, start: dict[str, Any] | None) -> Iterator[Parcel]:
-        for packed in self.packager.batches(Checkpoint.from_json(start) if start else None):
+        for packed in self.packager.batches(_checkpoint(start)):
             yield Parcel(
-                start=packed.start.to_json(),
-                end=packed.end.to_json(),
+                start=dict(packed.start.to_json()),
+                end=dict(packed.end.to_json()),
                 records=packed.records,
                 invalid=packed.invalid,
                 payload=packed.payload,
@@ -87,19 +80,27 @@ class FileParcels:
                 last=packed.last,
             )
 
-    def replay(self, start: dict[str, Any] | None, end: dict[str, Any] | None) -> Iterator[Any]:
-        return self.packager.replay(
-            Checkpoint.from_json(start) if start else None, Checkpoint.from_json(end) if end else None
-        )
+    def replay(self, start: dict[str, Any] | None, end: dict[str, Any] | None) -> Iterator[SourceRecord]:
+        return self.packager.replay(_checkpoint(start), _checkpoint(end))
 
     def rejects(self) -> RejectsWriter:
-        return self.packager.rejects_writer()
+        found = self.inspection
+        return RejectsWriter.for_format(found.format, found.header, self.input.delimiter, self.input.quote)
+
+
+def _checkpoint(data: dict[str, Any] | None) -> Checkpoint | None:
+    return Checkpoint.from_json(data) if data else None
 
 
 def input_spec(route: Route, output: Output) -> InputSpec:
     """How this route's files are read, with what its destination demands of every record."""
     spec = InputSpec.from_route(route.input)
-    return spec.with_demands(required=output.required, id=output.id, forbidden_in_id=output.forbidden_in_id)
+    return replace(
+        spec,
+        id=output.id or spec.id,
+        required=tuple(dict.fromkeys((*spec.required, *output.required))),
+        forbidden_in_id=output.forbidden_in_id or spec.forbidden_in_id,
+    )
 
 
 def look_into(job: Job, route: Route, objects: Objects, check: Callable[[], None]) -> dict[str, Any]:
@@ -111,12 +112,12 @@ def look_into(job: Job, route: Route, objects: Objects, check: Callable[[], None
 def parcels_of(job: Job, route: Route, objects: Objects) -> Parcels:
     """The drop of a job, cut for its destination; the job has been looked into."""
     output = route.vendor.output(route.account)
-    spec = input_spec(route, output)
-    source: Source = StoredSource(objects, job.drop)
+    spec, inspection = input_spec(route, output), Inspection.from_json(job.inspection)
     target = OutputSpec(
         format=cast("Any", output.format),
         max_bytes=output.max_bytes,
         max_records=output.max_records,
         csv_quoting=output.csv_quoting,
     )
-    return FileParcels(Packager(source, spec, target, Inspection.from_json(job.inspection)), spec)
+    source = StoredSource(objects, job.drop)
+    return FileParcels(Packager(source, spec, target, inspection), inspection, spec)

@@ -31,7 +31,10 @@ COMMON = {
     "deadline": Field("duration", "a job that is not done by then ends timed_out", "24h", minimum=60, maximum=2592000),
     "poll": Field("map", "how often the vendor is asked", {}),
     "quiet_period": Field(
-        "duration", "how long after a doubtful call the vendor's look-up can be trusted; default: the deployment's", None
+        "duration",
+        "how long after a doubtful call the vendor's look-up can be trusted; default: the deployment's",
+        None,
+        minimum=0,
     ),
     "on_doubt": Field(
         "text",
@@ -169,9 +172,9 @@ def schema() -> dict[str, object]:
     found = object_schema(COMMON, "A Batchdrop route")
     properties = cast("dict[str, object]", found["properties"])
     properties["poll"] = object_schema(POLL, COMMON["poll"].description)
-    from batchdrop.records.spec import input_schema
+    from batchdrop.records.schema import input_schema
 
-    properties["input"] = input_schema()
+    properties["input"] = input_schema(COMMON["input"].description)
     found["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     found["title"] = "Batchdrop route"
     found["allOf"] = [

@@ -27,6 +27,7 @@ from batchdrop.errors import (
 from batchdrop.job import Batch, Job
 from batchdrop.ledger import LostOwnership
 from batchdrop.parcels import Parcel, Parcels, look_into, parcels_of
+from batchdrop.ports import Item
 from batchdrop.route import Route
 from batchdrop.session import open_session
 from batchdrop.words import BatchState
@@ -117,7 +118,7 @@ class Submission:
             raise GiveUp("duplicate_content", f"the same bytes were dropped before: {self.job.duplicate_content_of}")
 
     def _same_content(self, sha256: str) -> str:
-        fact = {"job_id": self.job.job_id}
+        fact: Item = {"job_id": self.job.job_id}
         first = self.world.ledger.remember(f"content#{self.route.name}", sha256, fact)["job_id"]
         return "" if first in (self.job.job_id, self.job.previous) else str(first)
 
@@ -145,6 +146,7 @@ class Submission:
         start = self.batches[-1].end if self.batches else None
         with _as_decisions():
             for parcel in parcels.batches(start):
+                self._unless_canceled()
                 with _opened(parcel):
                     self.batches.append(self._submit_new(parcel))
                 if not parcel.last:
@@ -322,6 +324,11 @@ class Submission:
         """Stop between batches while there is still time to finish what is begun."""
         if self.invocation.time_left() < self.world.settings.reserve:
             raise OutOfTime
+
+    def _unless_canceled(self) -> None:
+        job = self.world.ledger.job(self.job.job_id)
+        if job and job.cancel_at:
+            raise GiveUp("canceled", "canceled on request before everything was sent")
 
     def _awake_at(self, seconds: float | None) -> int:
         if seconds is None:

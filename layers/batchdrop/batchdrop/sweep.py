@@ -50,8 +50,8 @@ def _without_job(world: World) -> Iterator[Drop]:
     for ref in world.objects.list(bucket, PREFIX):
         if ref.key.endswith("/") or not AGE <= now - ref.modified <= WINDOW:
             continue
-        ref = world.objects.head(ref)
-        drop = Drop(bucket, ref.key, ref.version_id, ref.size)
+        found = world.objects.head(ref)
+        drop = Drop(bucket, found.key, found.version_id, found.size)
         if world.ledger.job(drop.job_id) is None:
             yield drop
 

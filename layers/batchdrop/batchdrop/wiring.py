@@ -74,9 +74,9 @@ class AwsWorld:
 
     @cached_property
     def http(self) -> Http:
-        from batchdrop.http import HttpClient
+        from batchdrop.http import Client
 
-        return HttpClient(allow_insecure=self.settings.allow_insecure, remaining=self._remaining)
+        return Client(allow_insecure=self.settings.allow_insecure, remaining=self._remaining)
 
     @cached_property
     def clock(self) -> Clock:

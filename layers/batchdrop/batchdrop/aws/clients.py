@@ -21,5 +21,5 @@ def client(service: str) -> Any:
     """A client with bounded time-outs; its own retries are safe, as every write that matters is conditional."""
     from botocore.config import Config
 
-    retries = {"mode": "standard", "total_max_attempts": 4}
-    return _session().client(service, config=Config(connect_timeout=5, read_timeout=60, retries=retries))  # type: ignore[call-overload]
+    config = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 4})
+    return _session().client(service, config=config)  # type: ignore[call-overload]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
@@ -177,5 +177,5 @@ def _inexact(value: object) -> object:
 def _translated(error: ClientError) -> Exception:
     if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
         return error
-    item = error.response.get("Item")
+    item = cast("dict[str, Any] | None", error.response.get("Item"))
     return ConditionFailed(_plain(item) if item else None)

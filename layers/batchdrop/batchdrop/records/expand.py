@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, cast
 
 from isal import igzip_lib
 
@@ -19,7 +19,7 @@ Tap = Callable[[bytes], object]
 BLOCK = 1 << 18
 GZIP_MAGIC = b"\x1f\x8b"
 ZIP_MAGIC = b"PK\x03\x04"
-_Damaged: type[Exception] = igzip_lib.error
+_Damaged = cast("type[Exception]", igzip_lib.error)
 _FREE_EXPANSION = 1_000_000  # the ratio is judged above this many expanded bytes
 
 

@@ -1,4 +1,4 @@
-"""Writing a report: its files first, `report.json` last and only once."""
+"""Writing a report: `report.json` only once, its page from the one that stands."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 
 from batchdrop.errors import ConditionFailed
 from batchdrop.job import Job
-from batchdrop.places import folder
+from batchdrop.places import folder, iso
 from batchdrop.ports import ObjectRef
 from batchdrop.report.advice import what_next
 from batchdrop.report.html import render
+from batchdrop.report.index import render_index
 from batchdrop.world import World
 
 _TYPES = {"rejects.csv": "text/csv; charset=utf-8", "rejects.ndjson": "application/x-ndjson"}
@@ -23,12 +24,37 @@ def publish(world: World, job: Job, document: dict[str, Any], name: str, rejects
     document = {**document, "rejects_file": name}
     document["what_next"] = what_next(document)
     world.objects.put_stream(bucket, place + name, rejects, content_type=_TYPES[name])
+    document = _standing(world, bucket, f"{place}report.json", document)
     world.objects.put(bucket, f"{place}report.html", render(document), content_type="text/html; charset=utf-8")
+    return document
+
+
+def _standing(world: World, bucket: str, key: str, document: dict[str, Any]) -> dict[str, Any]:
     body = json.dumps(document, ensure_ascii=False, indent=1).encode()
     try:
-        world.objects.put(bucket, f"{place}report.json", body, content_type="application/json", new=True)
+        world.objects.put(bucket, key, body, content_type="application/json", new=True)
     except ConditionFailed:
-        with world.objects.open(ObjectRef(bucket, f"{place}report.json")) as standing:
+        with world.objects.open(ObjectRef(bucket, key)) as standing:
             found: dict[str, Any] = json.loads(standing.read())
             return found
     return document
+
+
+def publish_index(world: World, job: Job) -> None:
+    """Make the route's index page anew from its latest jobs."""
+    latest = [_entry(j) for j in world.ledger.jobs(200) if j.route == job.route and j.is_closed]
+    place = f"jobs/{job.route}/"
+    page = render_index(job.route, latest)
+    world.objects.put(world.settings.results_bucket, f"{place}index.html", page, content_type="text/html; charset=utf-8")
+
+
+def _entry(job: Job) -> dict[str, Any]:
+    return {
+        "job_id": job.job_id,
+        "outcome": job.outcome,
+        "counts": job.counts,
+        "drop": {"key": job.key, "size": job.size},
+        "started_at": iso(job.created_at),
+        "finished_at": iso(job.closed_at),
+        "path": f"{folder(job).removeprefix(f'jobs/{job.route}/')}report.html",
+    }

@@ -1,0 +1,129 @@
+"""The operator's decisions: cancel a job, resolve a held one, run one again."""
+
+from __future__ import annotations
+
+import json
+from typing import Literal
+
+from batchdrop.arrive import claim_again
+from batchdrop.drop import Drop
+from batchdrop.errors import BatchdropError, ConditionFailed
+from batchdrop.job import Batch, Job
+from batchdrop.places import folder
+from batchdrop.ports import Absent, ObjectRef
+from batchdrop.route import read_route
+from batchdrop.words import BatchState, JobOutcome
+from batchdrop.world import World
+
+
+class CannotOperate(BatchdropError):
+    """The job is not in a state in which this can be done; says why and what can."""
+
+
+def find(world: World, job_id_: str) -> Job:
+    job = world.ledger.job(job_id_)
+    if job is None:
+        raise CannotOperate(f"there is no job {job_id_}: `batchdrop jobs` lists them")
+    return job
+
+
+def cancel(world: World, job_id_: str) -> Job:
+    """Ask for a job to be canceled: nothing more is sent, and the vendor is asked where it can cancel.
+
+    Takes effect when the workflow next looks at the job; what the vendor has begun ends as the vendor says.
+    """
+    job = find(world, job_id_)
+    now = world.ledger.now()
+    try:
+        job = world.ledger.change(job, {"cancel_at": now, "hint_at": now}, {"closed_at": Absent()})
+    except ConditionFailed:
+        raise CannotOperate(f"job {job_id_} has ended already: {find(world, job_id_).outcome}") from None
+    if job.task_token:
+        world.workflow.wake(job.task_token)
+    return job
+
+
+def resolve(world: World, job_id_: str, decision: Literal["resubmit", "adopt", "abandon"], receipt: str = "") -> Job:
+    """Decide what is to be done with the batches of a held job; the job goes on and ends in a new report.
+
+    `resubmit`: send them again, flagged as possible duplicates. `adopt`: the vendor has it; `receipt` is the id it
+    gave, or a JSON object of ids. `abandon`: leave it, its records unconfirmed.
+    """
+    job = find(world, job_id_)
+    if job.ended() is not JobOutcome.HELD:
+        raise CannotOperate(f"job {job_id_} is not held but {job.outcome or 'still open'}: there is nothing to resolve")
+    in_doubt = [b for b in world.ledger.batches(job_id_) if _is_in_doubt(b)]
+    if decision == "adopt" and len(in_doubt) > 1:
+        raise CannotOperate(f"{len(in_doubt)} batches are in doubt: one receipt cannot be for all; resubmit or abandon")
+    route = read_route(job.route, job.config, world.settings.allow_insecure)
+    _set_aside_report(world, job)
+    for batch in in_doubt:
+        steps = {s.name: s for s in route.vendor.steps()}
+        again = steps[batch.step].again_from or batch.step
+        world.ledger.decide(batch, _decision(world, batch, decision, receipt, again))
+    changes = {"deadline_at": world.ledger.now() + int(route.deadline * 1000), "tries": 0}
+    job = world.ledger.reopen(job, changes, ("packaged_at", "failure") if decision == "resubmit" else ())
+    world.workflow.start(job.execution, job.job_id)
+    return job
+
+
+def _is_in_doubt(batch: Batch) -> bool:
+    return batch.status in (BatchState.HELD, BatchState.DOUBTFUL) or (
+        batch.status is BatchState.SUBMITTING and batch.intent
+    )
+
+
+def _decision(world: World, batch: Batch, decision: str, receipt: str, again: str) -> dict[str, object]:
+    now = world.ledger.now()
+    if decision == "resubmit":
+        return {"state": BatchState.SUBMITTING, "intent": False, "flagged": True, "step": again, "message": ""}
+    if decision == "adopt":
+        known = {**batch.receipt, **_receipt(receipt)}
+        return {"state": BatchState.SUBMITTED, "receipt": known, "submitted_at": now, "message": "adopted by operator"}
+    return {"state": BatchState.UNCONFIRMED, "done_at": now, "message": "abandoned by operator"}
+
+
+def _receipt(text: str) -> dict[str, str]:
+    try:
+        data = json.loads(text)
+    except ValueError:
+        data = None
+    if isinstance(data, dict):
+        return {str(k): str(v) for k, v in data.items()}
+    return {"receipt": text} if text else {}
+
+
+def _set_aside_report(world: World, job: Job) -> None:
+    """Keep the report of the held job beside the one to come."""
+    bucket, place = world.settings.results_bucket, folder(job)
+    with world.objects.open(ObjectRef(bucket, f"{place}report.json")) as body:
+        text = body.read()
+    world.objects.put(bucket, f"{place}report.r{job.revision}.json", text, content_type="application/json")
+    world.objects.delete(bucket, f"{place}report.json")
+
+
+def rerun(world: World, job_id_: str, *, only_rejected: bool = False) -> Job:
+    """Process the same drop again, as a new job that names the old; with `only_rejected`, what was not accepted.
+
+    The latter drops the job's rejects file again: records that are invalid, rejected or unprocessed.
+    """
+    old = find(world, job_id_)
+    if not old.is_closed:
+        raise CannotOperate(f"job {job_id_} has not ended: cancel it, or wait for its report")
+    if old.ended() is JobOutcome.HELD:
+        raise CannotOperate(f"job {job_id_} is held: decide with `batchdrop resolve {job_id_}` first")
+    if only_rejected:
+        return claim_again(world, _drop_rejects(world, old), old, same_content=False)
+    return claim_again(world, Drop(old.bucket, old.key, old.version_id, old.size, old.sequencer), old)
+
+
+def _drop_rejects(world: World, old: Job) -> Drop:
+    bucket, place = world.settings.results_bucket, folder(old)
+    with world.objects.open(ObjectRef(bucket, f"{place}report.json")) as report:
+        name = str(json.loads(report.read())["rejects_file"])
+    found = world.objects.head(ObjectRef(bucket, place + name))
+    key = f"drops/{old.route}/{old.job_id}.{name}"
+    with world.objects.open(found) as body:
+        world.objects.put(old.bucket, key, body.read())
+    ref = world.objects.head(ObjectRef(old.bucket, key))
+    return Drop(ref.bucket, ref.key, ref.version_id, ref.size)

@@ -1,0 +1,54 @@
+"""The `input` section of a route as JSON Schema."""
+
+from __future__ import annotations
+
+from batchdrop.records.spec import TYPES
+
+
+def _names(description: str) -> dict[str, object]:
+    one = {"type": "string"}
+    return {"description": description, "anyOf": [one, {"type": "array", "items": one}]}
+
+
+def _map(description: str, values: dict[str, object]) -> dict[str, object]:
+    return {"description": description, "type": "object", "additionalProperties": values}
+
+
+def _one_of(description: str, *words: str) -> dict[str, object]:
+    return {"description": description, "enum": list(words)}
+
+
+def _count(description: str) -> dict[str, object]:
+    return {"description": description, "type": "integer", "minimum": 1}
+
+
+def _text(description: str) -> dict[str, object]:
+    return {"description": description, "type": "string"}
+
+
+PROPERTIES: dict[str, dict[str, object]] = {
+    "format": _one_of("the file's format; auto: by its content, then its name", "auto", "csv", "json", "ndjson"),
+    "compression": _one_of("auto: by the file's first bytes; zip: with a single entry", "auto", "none", "gzip", "zip"),
+    "id": _names("the field, or fields, a record is known by at the vendor; rejects are matched by it"),
+    "id_joiner": _text('what stands between the parts of an id of several fields; default "/"'),
+    "types": _map("types of CSV columns; a column without one stays text, byte for byte", {"enum": list(TYPES)}),
+    "rename": _map("new names of fields, by their name in the file", {"type": "string"}),
+    "drop": _names("fields that are not sent"),
+    "empty": _one_of("what becomes of an empty CSV cell", "omit", "null", "string"),
+    "delimiter": _text("what separates CSV cells: one character; default a comma"),
+    "quote": _text("what encloses CSV cells: one character; default a double quote"),
+    "header": _names("names of the CSV columns, where the file has no header line"),
+    "json_key": _text("the key that holds the array, where the JSON is an object"),
+    "required": _names("fields every record must have"),
+    "duplicates": _one_of("what to do with ids that come again in one file", "reject", "last_wins", "allow"),
+    "forbidden_in_id": _text("characters an id must not contain"),
+    "max_record_bytes": _count("a longer record is invalid"),
+    "max_expanded_bytes": _count("a compressed file that expands beyond this is refused"),
+    "max_ratio": _count("a compressed file that expands more than this many times is refused"),
+    "max_depth": _count("JSON nested deeper than this is invalid"),
+}
+
+
+def input_schema(description: str) -> dict[str, object]:
+    """JSON Schema of a route's `input`."""
+    return {"type": "object", "description": description, "additionalProperties": False, "properties": PROPERTIES}
