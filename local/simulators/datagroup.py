@@ -311,7 +311,12 @@ class DataGroupSimulator(Simulator[DataGroupOptions]):
             "url": self.url,
             "route": {
                 "destination": "datagroup",
-                "account": {"base_url": self.url + "/v3", "notification_method": "POST", "job_name": "mailing"},
+                "account": {
+                    "base_url": self.url + "/v3",
+                    "notification_method": "POST",
+                    "transfer_hosts": ["127.0.0.1"],
+                    "state_before_upload": options.states[0],
+                },
                 "secret": "datagroup-main",
                 "input": {"format": "auto"},
                 "deadline": "1h",
@@ -346,7 +351,11 @@ class DataGroupSimulator(Simulator[DataGroupOptions]):
 
     def _identifier(self) -> str:
         """Like the page's examples: the time to the second and three characters."""
-        return datetime.fromtimestamp(self.clock.now(), UTC).strftime("%y%m%d%H%M%S") + secrets.token_hex(2)[:3]
+        taken = self._jobs.keys() | self._batch_files.keys()
+        second = datetime.fromtimestamp(self.clock.now(), UTC).strftime("%y%m%d%H%M%S")
+        while (identifier := second + secrets.token_hex(2)[:3]) in taken:
+            pass
+        return identifier
 
     def _millis(self) -> str:
         return str(int(self.clock.now() * 1000))

@@ -145,6 +145,14 @@ def test_the_form_has_one_file_in_the_part_files(sim: OmetriaSimulator) -> None:
     assert rules(sim) == ["multipart", "multipart", "multipart", "type"]
 
 
+@pytest.mark.parametrize("body", [b"junk\r\n--x--\r\n", b"--x\r\n\r\n\r\n", b"--x\r\nno headers\r\n--x--", b""])
+def test_a_form_that_is_not_well_formed_is_refused(sim: OmetriaSimulator, body: bytes) -> None:
+    headers = AUTH | {"Content-Type": "multipart/form-data; boundary=x"}
+
+    assert ask("POST", sim.url + "/batch/upload/full", headers, body).status == 400
+    assert rules(sim) == ["multipart"]
+
+
 def test_an_md5_is_checked_wherever_it_is_given(sim: OmetriaSimulator) -> None:
     digest = hashlib.md5(GOOD, usedforsecurity=False)
     in_base64 = base64.b64encode(digest.digest()).decode()
