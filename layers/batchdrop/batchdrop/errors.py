@@ -53,7 +53,7 @@ class ObjectGone(BatchdropError):
     """The object, or the pinned version of it, is no longer in the bucket."""
 
 
-# --- What a call to a vendor can end in, other than well. One table in `http.py` decides which. ---
+# --- What a call to a vendor can end in, other than well. One table, in `verdict.py`, decides which. ---
 
 
 class VendorError(BatchdropError):

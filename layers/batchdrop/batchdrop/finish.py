@@ -217,27 +217,26 @@ class Closing:
                     yield chunk
 
     def _close(self, document: dict[str, Any]) -> Finished:
+        self._announce(document)  # before the ledger says it is done: rather told twice than never
         changes = {
             "outcome": document["outcome"],
             "counts": document["counts"],
             "report_key": f"{folder(self.job)}report.json",
             "lease_until": 0,
         }
-        job, ours = self.world.ledger.close(self.job, changes)
-        if ours:
-            self._announce(job, document)
+        job = self.world.ledger.close(self.job, changes)
         publish_index(self.world, job)
         if job.ended() is not JobOutcome.HELD:  # the parts serve the report that follows the operator's decision
             for ref in [*self._parts(".rows"), *self._parts(".json")]:
                 self.world.objects.delete(ref.bucket, ref.key)
         return _done(job)
 
-    def _announce(self, job: Job, document: dict[str, Any]) -> None:
-        self.world.metrics.count(f"Jobs{''.join(w.title() for w in job.outcome.split('_'))}")
+    def _announce(self, document: dict[str, Any]) -> None:
+        self.world.metrics.count(f"Jobs{''.join(w.title() for w in document['outcome'].split('_'))}")
         for name, value in document["counts"].items():
             self.world.metrics.count(f"Records{name.title()}", value)
         told = ("job_id", "route", "destination", "outcome", "reason", "counts", "drop", "revision")
-        where = {"bucket": self.world.settings.results_bucket, "key": job.report_key}
+        where = {"bucket": self.world.settings.results_bucket, "key": f"{folder(self.job)}report.json"}
         self.world.events.publish("Job Finished", {k: document[k] for k in told} | {"report": where})
 
 

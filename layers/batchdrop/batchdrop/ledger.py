@@ -90,15 +90,15 @@ class Ledger:
         fresh: dict[str, Expect] = {"hint_at": AbsentOrBelow(self.now() - window_ms), "closed_at": Absent()}
         return Job.from_item(self.table.update(job_key(job_id), {"hint_at": self.now()}, expect=fresh))
 
-    def close(self, job: Job, changes: Mapping[str, object]) -> tuple[Job, bool]:
-        """End the job, once; returns it as it ended, and whether this call ended it."""
+    def close(self, job: Job, changes: Mapping[str, object]) -> Job:
+        """End the job, once; returns it as it ended."""
         changes = {**changes, "closed_at": self.now()}
         try:
             key = job_key(job.job_id)
             item = self.table.update(key, _stored(changes), remove=("open", "task_token"), expect=_ENDING)
-            return Job.from_item(item), True
+            return Job.from_item(item)
         except ConditionFailed as failed:
-            return Job.from_item(failed.item or {}), False
+            return Job.from_item(failed.item or {})
 
     def next_run(self, job: Job) -> Job | None:
         """Count a new execution for an unfinished job; None if somebody else just did, or it is closed."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -39,6 +41,26 @@ class PowertoolsMetrics:
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
 
 
-def handler(function: Any) -> Any:
-    """Wrap a Lambda handler: request id in every log line, metrics flushed at its end."""
-    return logger.inject_lambda_context(log_event=False)(metrics.log_metrics(function))
+class Failed(Exception):
+    """A function's own failure, told without the text of its cause: that text may carry a URL or a value."""
+
+
+Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+
+
+def handler(function: Handler) -> Handler:
+    """Wrap a Lambda handler: its request id in every log line, its metrics flushed, its failures told safely."""
+
+    @logger.inject_lambda_context(log_event=False)
+    @wraps(function)
+    def wrapped(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        try:
+            return function(event, context)
+        except Exception as error:  # noqa: BLE001 - the one place where everything ends
+            PowertoolsLog().exception("function failed", error=type(error).__name__)
+            raise Failed(f"{type(error).__name__}: the function's log says where") from None
+        finally:
+            if metrics.metric_set:
+                metrics.flush_metrics()
+
+    return wrapped

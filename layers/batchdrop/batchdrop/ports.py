@@ -204,4 +204,4 @@ class Http(Protocol):
     def send(self, request: Request) -> Response: ...
 
     def download(self, request: Request) -> Iterator[bytes]:
-        """The body of a GET in chunks, at flat memory; `Ambiguous` when it ends short, runs over `max_bytes` or time."""
+        """The body of a GET in chunks, at flat memory; `Ambiguous` when it ends short, or runs over size or time."""

@@ -41,7 +41,6 @@ PROPERTIES: dict[str, dict[str, object]] = {
     "json_key": _text("the key that holds the array, where the JSON is an object"),
     "required": _names("fields every record must have"),
     "duplicates": _one_of("what to do with ids that come again in one file", "reject", "last_wins", "allow"),
-    "forbidden_in_id": _text("characters an id must not contain"),
     "max_record_bytes": _count("a longer record is invalid"),
     "max_expanded_bytes": _count("a compressed file that expands beyond this is refused"),
     "max_ratio": _count("a compressed file that expands more than this many times is refused"),

@@ -15,6 +15,7 @@ from batchdrop.report.html import render
 from batchdrop.report.index import render_index
 from batchdrop.world import World
 
+_HTML = "text/html; charset=utf-8"
 _TYPES = {"rejects.csv": "text/csv; charset=utf-8", "rejects.ndjson": "application/x-ndjson"}
 
 
@@ -25,7 +26,7 @@ def publish(world: World, job: Job, document: dict[str, Any], name: str, rejects
     document["what_next"] = what_next(document)
     world.objects.put_stream(bucket, place + name, rejects, content_type=_TYPES[name])
     document = _standing(world, bucket, f"{place}report.json", document)
-    world.objects.put(bucket, f"{place}report.html", render(document), content_type="text/html; charset=utf-8")
+    world.objects.put(bucket, f"{place}report.html", render(document), content_type=_HTML)
     return document
 
 
@@ -45,7 +46,7 @@ def publish_index(world: World, job: Job) -> None:
     latest = [_entry(j) for j in world.ledger.jobs(200) if j.route == job.route and j.is_closed]
     place = f"jobs/{job.route}/"
     page = render_index(job.route, latest)
-    world.objects.put(world.settings.results_bucket, f"{place}index.html", page, content_type="text/html; charset=utf-8")
+    world.objects.put(world.settings.results_bucket, f"{place}index.html", page, content_type=_HTML)
 
 
 def _entry(job: Job) -> dict[str, Any]:
