@@ -90,8 +90,9 @@ def _mend_numbers(functions: LambdaClient) -> None:
     for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
         limit = mapping.get("ScalingConfig", {}).get("MaximumConcurrency")
         if limit:
-            scaling = {"MaximumConcurrency": int(limit)}
-            functions.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig=scaling)
+            functions.update_event_source_mapping(
+                UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": int(limit)}
+            )
 
 
 def _make_bucket(s3: S3Client) -> None:

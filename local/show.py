@@ -40,16 +40,21 @@ def as_json(value: object) -> None:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table on a terminal; tab-separated lines, with a heading, in a pipe."""
-    if not out.is_terminal:
+    if out.is_terminal:
+        out.print(drawn(columns, rows), soft_wrap=False)
+    else:
         for row in (columns, *rows):
             plain("\t".join(_cell(c) for c in row))
-        return
-    drawn = Table(box=None, pad_edge=False, header_style="bold")
+
+
+def drawn(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """A table for a terminal."""
+    found = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        drawn.add_column(column, overflow="fold")
+        found.add_column(column, overflow="fold")
     for row in rows:
-        drawn.add_row(*(_coloured(c) for c in row))
-    out.print(drawn)
+        found.add_row(*(_coloured(c) for c in row))
+    return found
 
 
 def _cell(value: object) -> str:

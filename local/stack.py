@@ -14,6 +14,7 @@ from local.home import LocalStack, home
 from local.trouble import Trouble
 
 NAME = "batchdrop"
+IN_THE_WAY = ("AWS_PROFILE", "AWS_SESSION_TOKEN")  # of a real account: with them, local credentials do not work
 Say = Callable[[str], None]
 
 

@@ -17,8 +17,6 @@ from local.home import LocalStack, home
 from local.trouble import Trouble
 from local.verbs.options import Json
 
-IN_THE_WAY = {"AWS_PROFILE", "AWS_SESSION_TOKEN"}  # of a real account: with them, the local credentials do not work
-
 
 def up(
     *,
@@ -62,7 +60,7 @@ def env(*, json: Json = False) -> None:
         show.as_json(variables)
     else:
         show.plain("\n".join(f"export {k}={shlex.quote(v)}" for k, v in variables.items()))
-        for name in sorted(IN_THE_WAY & os.environ.keys()):
+        for name in set(stack.IN_THE_WAY) & os.environ.keys():
             show.plain(f"unset {name}")
 
 

@@ -1,0 +1,78 @@
+"""Jobs in the words and shapes the command prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from batchdrop.job import Batch, Job
+from batchdrop.places import iso
+
+
+def state(job: Job) -> str:
+    """The outcome of an ended job; what an unfinished one is at."""
+    if job.outcome:
+        return job.outcome
+    if job.cancel_at:
+        return "canceling"
+    return "waiting" if job.packaged_at else "submitting"
+
+
+def summary(job: Job) -> dict[str, Any]:
+    """A job in a list."""
+    return {
+        "job_id": job.job_id,
+        "route": job.route,
+        "destination": job.destination,
+        "state": state(job),
+        "outcome": job.outcome or None,
+        "key": job.key,
+        "size": job.size,
+        "created_at": iso(job.created_at),
+        "closed_at": iso(job.closed_at),
+        "counts": job.counts or None,
+    }
+
+
+def detail(job: Job, batches: list[Batch]) -> dict[str, Any]:
+    """A job with its batches."""
+    return summary(job) | {
+        "bucket": job.bucket,
+        "version_id": job.version_id,
+        "sha256": job.inspection.get("sha256"),
+        "deadline_at": iso(job.deadline_at),
+        "packaged_at": iso(job.packaged_at),
+        "failure": job.failure or None,
+        "previous": job.previous or None,
+        "warnings": job.warnings,
+        "report_key": job.report_key or None,
+        "batches": [_batch(b) for b in batches],
+    }
+
+
+def _batch(batch: Batch) -> dict[str, Any]:
+    return {
+        "n": batch.n,
+        "state": batch.state,
+        "status": batch.word or None,
+        "step": batch.step,
+        "attempt": batch.attempt,
+        "records": batch.records,
+        "invalid": batch.invalid,
+        "bytes": batch.bytes,
+        "sha256": batch.sha256 or None,
+        "receipt": batch.receipt,
+        "message": batch.message or None,
+        "submitted_at": iso(batch.submitted_at),
+        "done_at": iso(batch.done_at),
+        "counts": batch.counts or None,
+    }
+
+
+def size(count: int) -> str:
+    """`734 B`, `1.2 MB`."""
+    amount = float(count)
+    for unit in ("B", "kB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"

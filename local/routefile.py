@@ -1,0 +1,51 @@
+"""Route and secret files on disk: YAML or JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from batchdrop.route import Route, read_route
+
+from local.trouble import Trouble
+
+DEFAULT_NAME = "route"
+
+
+def read_file(path: Path) -> Any:
+    """What a YAML or JSON file holds; `Trouble` with file and line when it cannot be read."""
+    import yaml
+
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Trouble(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}") from None
+    try:
+        return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except (ValueError, yaml.YAMLError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else getattr(error, "lineno", "?")
+        kind = "JSON" if path.suffix == ".json" else "YAML"
+        # Only the place: the text around it may be a secret.
+        raise Trouble(f"{path}, line {line}: this is not valid {kind}") from None
+
+
+def read_route_file(path: Path, name: str, allow_insecure: Sequence[str]) -> Route:
+    """A valid route from a file; `RouteError` names what is wrong with it."""
+    return read_route(name, read_file(path), tuple(allow_insecure))
+
+
+def read_secret_file(path: Path, route: Route) -> Mapping[str, str]:
+    """A secret that has what the route's destination needs; `Trouble` names the field, never a value."""
+    data = read_file(path)
+    if not isinstance(data, dict):
+        raise Trouble(f"{path}: a secret is an object with the fields {', '.join(route.vendor.secret)}")
+    for name in route.vendor.secret:
+        value = data.get(name)
+        if not isinstance(value, str) or not value.strip():
+            raise Trouble(f'{path}: field "{name}" is missing or empty; {route.vendor.name} needs it')
+        if value != value.strip():
+            raise Trouble(f'{path}: field "{name}" has spaces around it; take them away')
+    return data

@@ -1,0 +1,81 @@
+"""Putting files where drops go. Every drop is one object version: its id decides the job's id."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from batchdrop.drop import PREFIX, READY, job_id
+
+from local.trouble import Trouble
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
+PART = 64 << 20  # bytes; above this a file goes up in parts
+
+Progress = Callable[[int], None]  # bytes that have gone up since the last call
+
+
+def drop_file(s3: S3Client, bucket: str, route: str, path: Path, progress: Progress) -> str:
+    """Put one file as a drop; returns the job id."""
+    key = f"{PREFIX}{route}/{path.name}"
+    return job_id(bucket, key, _put(s3, bucket, key, path, progress))
+
+
+def drop_set(s3: S3Client, bucket: str, route: str, directory: Path, progress: Progress) -> str:
+    """Put a directory's files as one set, closed by its marker; returns the job id.
+
+    The set gets a folder of its own: files of an earlier set of the same name are no part of it.
+    """
+    stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    folder = f"{PREFIX}{route}/{directory.name}-{stamp}/"
+    for path in members(directory):
+        _put(s3, bucket, folder + path.relative_to(directory).as_posix(), path, progress)
+    marker = s3.put_object(Bucket=bucket, Key=folder + READY, Body=b"")
+    return job_id(bucket, folder + READY, marker["VersionId"])
+
+
+def members(directory: Path) -> list[Path]:
+    """The files of a set: all in the directory but hidden ones and a marker."""
+    found = [p for p in sorted(directory.rglob("*")) if p.is_file() and p.name != READY and not _hidden(p, directory)]
+    if not found:
+        raise Trouble(f"{directory} holds no files: there is nothing to drop")
+    return found
+
+
+def _hidden(path: Path, directory: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(directory).parts)
+
+
+def _put(s3: S3Client, bucket: str, key: str, path: Path, progress: Progress) -> str:
+    with path.open("rb") as file:
+        if path.stat().st_size <= PART:
+            answer = s3.put_object(Bucket=bucket, Key=key, Body=file)
+            progress(path.stat().st_size)
+            return answer["VersionId"]
+        return _put_in_parts(s3, bucket, key, file, progress)
+
+
+def _put_in_parts(s3: S3Client, bucket: str, key: str, file: BinaryIO, progress: Progress) -> str:
+    upload = s3.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
+    try:
+        parts: list[CompletedPartTypeDef] = []
+        for n, body in enumerate(_parts(file), 1):
+            part = s3.upload_part(Bucket=bucket, Key=key, UploadId=upload, PartNumber=n, Body=body)
+            parts.append({"ETag": part["ETag"], "PartNumber": n})
+            progress(len(body))
+        done = s3.complete_multipart_upload(Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts})
+    except BaseException:
+        s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
+        raise
+    return done["VersionId"]
+
+
+def _parts(file: BinaryIO) -> Iterator[bytes]:
+    while body := file.read(PART):
+        yield body

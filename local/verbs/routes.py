@@ -1,0 +1,127 @@
+"""`routes put | list | show | check`."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from batchdrop.errors import RouteError
+from batchdrop.route import Route, check_name
+
+from local import routefile, show, stack
+from local.connection import OperatorWorld, client, connect, insecure_hosts
+from local.trouble import Trouble
+from local.verbs.options import Json, Stack
+
+app = typer.Typer(help="Manage routes: which vendor account a drop goes to, and how.", no_args_is_help=True)
+
+_LARGE = 4096  # bytes a standard parameter can hold
+
+
+@app.command()
+def put(
+    name: Annotated[str, typer.Argument(help="The route's name: drops go under drops/NAME/.")],
+    *,
+    file: Annotated[Path, typer.Option("--file", "-f", help="The route, YAML or JSON.")],
+    secret: Annotated[Path | None, typer.Option("--secret", "-s", help="Its secret, JSON.")] = None,
+    on: Stack = None,
+    json: Json = False,
+) -> None:
+    """Validate a route and put it in place, with its secret where one is given."""
+    world = connect(on)
+    route = _read(file, check_name(name), world.settings.allow_insecure)
+    values = routefile.read_secret_file(secret, route) if secret else None
+    if values is not None:
+        put_secret(world, route.secret, dict(values))
+    put_route(world, route)
+    if json:
+        show.as_json({"route": name, "destination": route.vendor.name, "secret": route.secret})
+        return
+    show.say(f'route "{name}" is in place: files under drops/{name}/ go to {route.vendor.name}')
+    if values is None and not _has_secret(world, route.secret):
+        show.say(f'its secret "{route.secret}" does not exist yet: put it with --secret FILE')
+
+
+@app.command(name="list")
+def list_(*, on: Stack = None, json: Json = False) -> None:
+    """List the routes."""
+    world = connect(on)
+    prefix = f"/{world.settings.stack}/routes/"
+    pages = client("ssm").get_paginator("get_parameters_by_path").paginate(Path=prefix)
+    routes = {p["Name"].removeprefix(prefix): jsonlib.loads(p["Value"]) for page in pages for p in page["Parameters"]}
+    if json:
+        show.as_json({"routes": [{"name": name, **route} for name, route in sorted(routes.items())]})
+        return
+    rows = [(name, r.get("destination"), r.get("secret")) for name, r in sorted(routes.items())]
+    show.table(("route", "destination", "secret"), rows)
+
+
+@app.command(name="show")
+def show_(name: str, *, on: Stack = None, json: Json = False) -> None:
+    """Show a route as it was put. Secrets are never shown."""
+    raw = connect(on).routes.get(name)
+    if json:
+        show.as_json(raw)
+        return
+    import yaml
+
+    show.plain(yaml.safe_dump(dict(raw), sort_keys=False, allow_unicode=True))
+
+
+@app.command()
+def check(file: Path, *, json: Json = False) -> None:
+    """Say whether a route file is right, offline."""
+    local = stack.running()
+    hosts = insecure_hosts(local).split(",") if local else []
+    try:
+        route = routefile.read_route_file(file, routefile.DEFAULT_NAME, hosts)
+    except RouteError as error:
+        if not json:
+            raise _wrong(file, error) from None
+        show.as_json({"valid": False, "problems": [{"field": f, "message": m} for f, m in error.problems]})
+        raise typer.Exit(1) from None
+    if json:
+        show.as_json({"valid": True, "destination": route.vendor.name})
+    else:
+        show.say(f"{file}: a good route to {route.vendor.name}")
+
+
+def put_route(world: OperatorWorld, route: Route) -> None:
+    """Write a valid route to Parameter Store."""
+    text = jsonlib.dumps(route.raw)
+    tier = "Advanced" if len(text.encode()) > _LARGE else "Standard"
+    name = f"/{world.settings.stack}/routes/{route.name}"
+    client("ssm").put_parameter(Name=name, Value=text, Type="String", Overwrite=True, Tier=tier)
+
+
+def put_secret(world: OperatorWorld, name: str, values: dict[str, Any]) -> None:
+    """Write a secret to Secrets Manager, new or as a new version."""
+    manager, text = client("secretsmanager"), jsonlib.dumps(values)
+    full = f"{world.settings.stack}/{name}"
+    try:
+        manager.put_secret_value(SecretId=full, SecretString=text)
+    except manager.exceptions.ResourceNotFoundException:
+        manager.create_secret(Name=full, SecretString=text)
+
+
+def _has_secret(world: OperatorWorld, name: str) -> bool:
+    manager = client("secretsmanager")
+    try:
+        manager.describe_secret(SecretId=f"{world.settings.stack}/{name}")
+    except manager.exceptions.ResourceNotFoundException:
+        return False
+    return True
+
+
+def _read(file: Path, name: str, hosts: tuple[str, ...]) -> Route:
+    try:
+        return routefile.read_route_file(file, name, hosts)
+    except RouteError as error:
+        raise _wrong(file, error) from None
+
+
+def _wrong(file: Path, error: RouteError) -> Trouble:
+    lines = "".join(f"\n  {field}: {message}" if field else f"\n  {message}" for field, message in error.problems)
+    return Trouble(f"{file} is not a good route:{lines}")
