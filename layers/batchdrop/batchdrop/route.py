@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -10,11 +9,11 @@ from typing import TYPE_CHECKING, cast
 from batchdrop.destinations import REGISTRY, destination
 from batchdrop.errors import RouteError
 from batchdrop.fields import Field, object_schema, read_all
+from batchdrop.places import NAME
 
 if TYPE_CHECKING:
     from batchdrop.destinations.base import Destination
 
-NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 SECRET_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}"
 
 POLL = {

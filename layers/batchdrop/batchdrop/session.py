@@ -43,10 +43,12 @@ class BucketShelf:
     folder: str
 
     def stage(self, name: str, payload: Payload, seconds: int) -> str:
-        key = f"{self.folder}batches/{name}"
+        self.keep(name, payload)
+        return self.objects.signed_url(self.bucket, f"{self.folder}batches/{name}", seconds)
+
+    def keep(self, name: str, payload: Payload) -> None:
         with payload.open() as body:
-            self.objects.put(self.bucket, key, body)
-        return self.objects.signed_url(self.bucket, key, seconds)
+            self.objects.put(self.bucket, f"{self.folder}batches/{name}", body)
 
     def withdraw(self, name: str) -> None:
         self.objects.delete(self.bucket, f"{self.folder}batches/{name}")

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from batchdrop.ahead import ahead
 from batchdrop.destinations.base import Found, NotThere, Session, Step, StepKind
 from batchdrop.errors import (
     Ambiguous,
@@ -145,7 +146,8 @@ class Submission:
         self._need_time()
         start = self.batches[-1].end if self.batches else None
         with _as_decisions():
-            for parcel in parcels.batches(start):
+            batches = parcels.batches(start)
+            for parcel in ahead(batches) if self.world.settings.overlap else batches:
                 self._unless_canceled()
                 with _opened(parcel):
                     self.batches.append(self._submit_new(parcel))
@@ -172,6 +174,8 @@ class Submission:
             return self.world.ledger.new_batch(replace(batch, state=BatchState.SUCCEEDED, intent=False, done_at=now))
         first = self.route.vendor.steps()[0]
         batch = replace(batch, bytes=payload.size, sha256=payload.sha256, step=first.name)
+        if self.route.keep_batches:
+            self.session.shelf.keep(f"batch-{batch.n:05d}", payload)
         return self._carry_out(self.world.ledger.new_batch(batch), parcel, recorded=True)
 
     def _take_up(self, batch: Batch, parcels: Parcels) -> None:

@@ -40,6 +40,7 @@ class AwsWorld:
             lease_margin=float(_setting("LEASE_MARGIN", "60")),
             reserve=float(_setting("RESERVE", "120")),
             quiet_period=float(_setting("QUIET_PERIOD", "120")),
+            overlap=True,
         )
 
     @cached_property

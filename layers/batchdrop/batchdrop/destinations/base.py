@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import BinaryIO, ClassVar, Literal, Protocol
@@ -40,6 +40,9 @@ class Shelf(Protocol):
 
     def stage(self, name: str, payload: Payload, seconds: int) -> str:
         """Put the payload under `batches/` and return a URL that serves it for so many seconds."""
+
+    def keep(self, name: str, payload: Payload) -> None:
+        """Keep the payload under `batches/`, for its owner to look at."""
 
     def withdraw(self, name: str) -> None:
         """Take a staged file away: nobody can fetch it from now on."""
@@ -169,6 +172,7 @@ class Collected:
     rejected: int | None = None
     results: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    unknown: bool = False  # the vendor does not say what became of the records: they stay unconfirmed
 
 
 class Canceled(StrEnum):
@@ -177,6 +181,26 @@ class Canceled(StrEnum):
     CANCELED = "canceled"
     TOO_LATE = "too_late"
     NOT_POSSIBLE = "not_possible"  # this vendor has no cancel
+
+
+# How a vendor reads a file of a set: as an array of records, as lines below a header, as one text it must hold in
+# memory, or as anything else.
+Reading = Literal["array", "lines", "text", "blob"]
+
+
+@dataclass(frozen=True, slots=True)
+class SetRules:
+    """What a vendor and route demand of the files of a set.
+
+    `reading` is given the carried files and the other files' names before anything is sent; it says how the vendor
+    reads each of those, or raises `DropRefused`.
+    """
+
+    names: tuple[str, ...] = ()  # `zip`: the only names a member may have; empty: any that is safe
+    refuse_invalid: bool = False  # one invalid record refuses the whole set
+    carried: tuple[str, ...] = ()  # `files`: files that hold no records and go with every batch
+    reading: Callable[[Mapping[str, bytes], Sequence[str]], Mapping[str, Reading]] | None = None
+    split: bool = True  # `files`: cut a file over `max_bytes` at its records; False: refuse it
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +214,7 @@ class Output:
     required: tuple[str, ...] = ()  # fields every record must have
     id: tuple[str, ...] = ()  # the vendor's own id field(s), where it fixes them
     forbidden_in_id: str = ""
+    sets: SetRules = field(default_factory=lambda: SetRules())  # for `zip` and `files`
 
 
 class Destination(Protocol):

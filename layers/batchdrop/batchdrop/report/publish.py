@@ -8,7 +8,7 @@ from typing import Any
 
 from batchdrop.errors import ConditionFailed
 from batchdrop.job import Job
-from batchdrop.places import folder, iso
+from batchdrop.places import folder, iso, route_folder
 from batchdrop.ports import ObjectRef
 from batchdrop.report.advice import what_next
 from batchdrop.report.html import render
@@ -44,7 +44,7 @@ def _standing(world: World, bucket: str, key: str, document: dict[str, Any]) -> 
 def publish_index(world: World, job: Job) -> None:
     """Make the route's index page anew from its latest jobs."""
     latest = [_entry(j) for j in world.ledger.jobs(200) if j.route == job.route and j.is_closed]
-    place = f"jobs/{job.route}/"
+    place = route_folder(job.route)
     page = render_index(job.route, latest)
     world.objects.put(world.settings.results_bucket, f"{place}index.html", page, content_type=_HTML)
 
@@ -57,5 +57,5 @@ def _entry(job: Job) -> dict[str, Any]:
         "drop": {"key": job.key, "size": job.size},
         "started_at": iso(job.created_at),
         "finished_at": iso(job.closed_at),
-        "path": f"{folder(job).removeprefix(f'jobs/{job.route}/')}report.html",
+        "path": f"{folder(job).removeprefix(route_folder(job.route))}report.html",
     }
