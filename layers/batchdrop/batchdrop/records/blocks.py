@@ -32,6 +32,10 @@ class Cutting(Protocol):
     def cut(self, data: bytes) -> int:
         """The end of the last complete record in the buffer, 0 if there is none."""
 
+    @property
+    def raws(self) -> list[msgspec.Raw] | None:
+        """The elements of the last cut, where it had to decode them anyway."""
+
     def skipper(self) -> Skipper: ...
 
     def complete(self, data: bytes) -> bytes:
@@ -49,7 +53,7 @@ def blocks(chunks: Iterator[bytes], cutting: Cutting, offset: int, line: int, ca
         end = cutting.cut(held)
         worth_cutting = 0 if end else min(2 * len(held), cap)
         if end:
-            block = Block(held[:end], offset, line, end, held.count(b"\n", 0, end))
+            block = Block(held[:end], offset, line, end, held.count(b"\n", 0, end), raws=cutting.raws)
             yield block
             offset, line, held = offset + end, line + block.lines, held[end:]
         elif len(held) > cap:

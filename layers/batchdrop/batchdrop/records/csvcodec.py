@@ -27,6 +27,8 @@ _encoder = msgspec.json.Encoder()
 class CsvCutting:
     """Where CSV records end."""
 
+    raws = None
+
     def __init__(self, spec: InputSpec, *, tidy: bool) -> None:
         self.cutter = Cutter(spec.delimiter, spec.quote, tidy=tidy)
         self.cut = self.cutter.cut

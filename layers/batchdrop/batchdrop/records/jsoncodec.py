@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
 
 import msgspec
 
@@ -13,11 +14,14 @@ from batchdrop.records.jsoncheck import record_problem
 from batchdrop.records.jsonscan import ArrayCutter, elements
 from batchdrop.records.jsonscan import Skipper as ElementSkipper
 from batchdrop.records.model import Problem
+from batchdrop.records.shapes import Prover
 from batchdrop.records.spec import InputSpec
 
 Fields = dict[str, msgspec.Raw]
+Decoder = msgspec.json.Decoder[Any]
 
 _fields = msgspec.json.Decoder(Fields)
+_raws = msgspec.json.Decoder(list[msgspec.Raw])
 _encoder = msgspec.json.Encoder()
 _SPACED = bytes.maketrans(b"\n", b" ")  # a line end outside a string is only space, and inside it is not allowed
 
@@ -31,6 +35,8 @@ class LineSkipper:
 
 class LineCutting:
     """Where the records of NDJSON end: at line feeds, whatever else a text may call a line end."""
+
+    raws = None
 
     def cut(self, data: bytes) -> int:
         return data.rfind(b"\n") + 1
@@ -46,7 +52,14 @@ class ArrayCutting:
     """Where the elements of a JSON array end."""
 
     def __init__(self) -> None:
-        self.cut = ArrayCutter().cut
+        self._cutter = ArrayCutter()
+
+    def cut(self, data: bytes) -> int:
+        return self._cutter.cut(data)
+
+    @property
+    def raws(self) -> list[msgspec.Raw] | None:
+        return self._cutter.raws
 
     def skipper(self) -> ElementSkipper:
         return ElementSkipper()
@@ -63,13 +76,22 @@ class JsonCodec:
     def __init__(self, spec: InputSpec, *, array: bool) -> None:
         self.spec = spec
         self.cutting: Cutting = ArrayCutting() if array else LineCutting()
+        self._array = array
         self._spans = _array_spans if array else _line_spans
         self._rewrites = bool(spec.rename or spec.drop)
         self._paths = [_source_path(name, spec.rename) for name in spec.id]
+        self._prover = Prover(lambda raw: record_problem(raw, spec.max_depth))
+        self._lines = _line_decoder(spec)
         self._required = [(name, _source_path(name, spec.rename)) for name in (*spec.id, *spec.required)]
 
     def whole(self, block: Block) -> Encoded | None:
-        return None
+        if block.oversize or len(block.data) > self.spec.max_record_bytes or self._rewrites or not self._lines:
+            return None
+        try:
+            body, records = (_array_body if self._array else _line_body)(block, self._lines)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+        return Encoded(body, records) if body and self._prover.sound(body) else None
 
     def entries(self, block: Block) -> Iterator[Entry]:
         cap = self.spec.max_record_bytes
@@ -149,6 +171,38 @@ def _id_text(value: bytes | None) -> str | None:
     if not value or value[:1] not in b'"-0123456789':
         return None
     return msgspec.json.decode(value, type=str) if value[:1] == b'"' else value.decode()
+
+
+def _line_body(block: Block, lines: Decoder) -> tuple[bytes, int]:
+    """The lines as they are; nothing where some of them are blank."""
+    records = len(lines.decode_lines(block.data))
+    return (block.data, records) if records == block.data.count(b"\n") else (b"", 0)
+
+
+def _array_body(block: Block, lines: Decoder) -> tuple[bytes, int]:
+    """The elements as lines."""
+    raws = block.raws or _raws.decode(b"[%b]" % block.data.rstrip()[:-1])
+    body = b"\n".join([*raws, b""])
+    if body.count(b"\n") != len(raws):
+        raws = _raws.decode(b"[%b]" % block.data.translate(_SPACED).rstrip()[:-1])
+        body = b"\n".join([*raws, b""])
+    lines.decode_lines(body)
+    return body, len(raws)
+
+
+def _line_decoder(spec: InputSpec) -> Decoder | None:
+    """Takes lines that are objects and have the fields they must have; None where that cannot be said in a type."""
+    names = {*spec.id, *spec.required}
+    if any("." in name for name in names) or spec.forbidden_in_id:
+        return None
+    filled = Annotated[str, msgspec.Meta(min_length=1)]
+    kinds = {
+        name: filled | int | float if name in spec.id else filled | int | float | bool | list[Any] | dict[str, Any]
+        for name in names
+    }
+    fields = [(f"field{i}", kinds[name]) for i, name in enumerate(names)]
+    shape = msgspec.defstruct("Record", fields, rename={f"field{i}": name for i, name in enumerate(names)}, gc=False)
+    return msgspec.json.Decoder(shape)
 
 
 def _line_spans(data: bytes) -> Iterator[tuple[int, int]]:
