@@ -100,6 +100,7 @@ class Submission:
             self._look_into()
             self._prepare()
         self.batches = self.world.ledger.batches(self.job.job_id)
+        self.session.siblings = self.batches
         parcels = parcels_of(self.job, self.route, self.world.objects)
         for batch in self.batches:
             if batch.status in (BatchState.SUBMITTING, BatchState.DOUBTFUL):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import BinaryIO, ClassVar, Literal, Protocol
 
-from batchdrop.errors import Ambiguous, AuthExpired
+from batchdrop.errors import Ambiguous, AuthExpired, Rejected
 from batchdrop.fields import Field
 from batchdrop.job import Batch, Job
 from batchdrop.ports import Clock, Http, Request, Response, Rng
@@ -70,6 +72,7 @@ class Session:
     payload: Payload | None = None  # the batch's bytes, while it is being submitted
     members: Mapping[str, Payload] = field(default_factory=dict)  # a set's files by name, where the vendor wants files
     transient: dict[str, str] = field(default_factory=dict)  # values that must not be recorded, e.g. an upload URL
+    siblings: Sequence[Batch] = ()  # all batches of the job so far, while one of them is being submitted
 
     @property
     def base_url(self) -> str:
@@ -214,7 +217,7 @@ class Output:
     required: tuple[str, ...] = ()  # fields every record must have
     id: tuple[str, ...] = ()  # the vendor's own id field(s), where it fixes them
     forbidden_in_id: str = ""
-    sets: SetRules = field(default_factory=lambda: SetRules())  # for `zip` and `files`
+    sets: SetRules = SetRules()  # for `zip` and `files`
 
 
 class Destination(Protocol):
@@ -248,8 +251,6 @@ class Destination(Protocol):
 
 def json_object(response: Response) -> dict[str, object]:
     """The answer as a JSON object; `Ambiguous` if it is none. A trailing comma is tolerated: vendors' pages show it."""
-    import re
-
     text = response.body.decode("utf-8", "replace")
     for candidate in (text, re.sub(r",(\s*[}\]])", r"\1", text)):
         try:
@@ -270,3 +271,25 @@ def text_field(response: Response, data: Mapping[str, object], *names: str) -> s
     raise Ambiguous(
         f"the vendor's answer has no {' or '.join(names)}", status=response.status, body=response.body[:4096]
     )
+
+
+@contextmanager
+def named(*names: str) -> Iterator[None]:
+    """Add the vendor's own error code to a refusal, from the first of these fields that has one.
+
+    Codes only: a vendor's prose may repeat what was sent to it, a signed URL or a record's value.
+    """
+    try:
+        yield
+    except Rejected as error:
+        code = _code(error.body, names)
+        raise Rejected(f"{error} ({code})" if code else str(error), status=error.status, body=error.body) from None
+
+
+def _code(body: bytes, names: tuple[str, ...]) -> str:
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError):
+        return ""
+    found = (str(data.get(name) or "") for name in names) if isinstance(data, dict) else iter(())
+    return next((text for text in found if re.fullmatch(r"[A-Za-z0-9_.:-]{1,80}", text)), "")
