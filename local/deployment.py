@@ -21,7 +21,6 @@ from local.trouble import Trouble
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
 
 SOURCES = ("template.yaml", "samconfig.toml", "functions", "layers")
@@ -62,7 +61,6 @@ def deploy(home: Path, name: str, port: int, values: Mapping[str, str]) -> dict[
         "--template-file", str(home / "build" / "template.yaml"), "--stack-name", name, "--s3-bucket", ARTIFACTS,
         "--region", emulator.REGION, port=port,
     )  # fmt: skip
-    _mend_numbers(client("lambda", port))
     return outputs(client("cloudformation", port), name)
 
 
@@ -83,16 +81,6 @@ def client(service: Any, port: int) -> Any:
         aws_access_key_id=emulator.ACCESS_KEY,
         aws_secret_access_key=emulator.SECRET_KEY,
     )
-
-
-def _mend_numbers(functions: LambdaClient) -> None:
-    """MiniStack 1.5 keeps a limit that comes from a parameter as text, which stops its queue poller: set it again."""
-    for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
-        limit = mapping.get("ScalingConfig", {}).get("MaximumConcurrency")
-        if limit:
-            functions.update_event_source_mapping(
-                UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": int(limit)}
-            )
 
 
 def _make_bucket(s3: S3Client) -> None:

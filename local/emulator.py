@@ -37,7 +37,7 @@ def start(home: Path, port: int) -> Process:
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     process = processes.start(
-        [sys.executable, "-m", "ministack"], environment=_environment(home, port), log=log, directory=home
+        [sys.executable, "-m", "local.embedded"], environment=_environment(home, port), log=log, directory=home
     )
     try:
         _wait(process, port, log)
