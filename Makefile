@@ -38,7 +38,7 @@ format: setup
 	@ruff check --fix . && ruff format .
 
 demo: setup
-	@$(BIN)/python -m local.demo
+	@$(BIN)/python -m local.demo $(if $(KEEP),--keep)
 
 bench: setup
 	@$(BIN)/python -m tests.bench

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -43,20 +44,26 @@ def watch_all(world: OperatorWorld, *, as_json: bool) -> None:
     _watch(lambda: (world.ledger.jobs(_RECENT), []), as_json=as_json, until_closed=False)
 
 
-def watch_these(world: OperatorWorld, job_ids: Iterable[str]) -> list[Job]:
-    """Show these jobs until all have ended; returns them as they ended."""
+def watch_these(world: OperatorWorld, job_ids: Iterable[str], timeout: float) -> list[Job]:
+    """Show these jobs until all have ended, or the time is up; returns those that are known, as they stand then."""
     wanted = list(job_ids)
 
     def look() -> tuple[list[Job], list[Batch]]:
         return [job for job in map(world.ledger.job, wanted) if job], []
 
-    return _watch(look, as_json=False, until_closed=True, number=len(wanted))
+    return _watch(look, as_json=False, until_closed=True, number=len(wanted), timeout=timeout)
 
 
 def _watch(
-    look: Callable[[], tuple[list[Job], list[Batch]]], *, as_json: bool, until_closed: bool, number: int = 1
+    look: Callable[[], tuple[list[Job], list[Batch]]],
+    *,
+    as_json: bool,
+    until_closed: bool,
+    number: int = 1,
+    timeout: float = math.inf,
 ) -> list[Job]:
     told: dict[str, str] = {}
+    end = time.monotonic() + timeout
     drawn = not as_json and show.out.is_terminal
     with Live(console=show.out, auto_refresh=False, transient=False) as live:
         while True:
@@ -65,7 +72,8 @@ def _watch(
                 live.update(_picture(jobs, batches), refresh=True)
             else:
                 _tell_changes(jobs, batches, told, as_json=as_json)
-            if until_closed and len(jobs) >= number and all(job.is_closed for job in jobs):
+            done = until_closed and len(jobs) >= number and all(job.is_closed for job in jobs)
+            if done or time.monotonic() > end:
                 return jobs
             time.sleep(PAUSE)
 
@@ -80,7 +88,8 @@ def _picture(jobs: list[Job], batches: list[Batch]) -> RenderableType:
 
 def _tell_changes(jobs: list[Job], batches: list[Batch], told: dict[str, str], *, as_json: bool) -> None:
     for job in jobs:
-        _tell(told, job.job_id, describe.summary(job), describe.state(job), as_json=as_json)
+        name = f"{job.job_id} {job.key}"
+        _tell(told, name, describe.summary(job), describe.state(job), as_json=as_json)
     for batch in batches:
         name = f"{batch.job_id} batch {batch.n}"
         facts = {"job_id": batch.job_id, "batch": batch.n, "state": batch.state, "status": batch.word or None}
