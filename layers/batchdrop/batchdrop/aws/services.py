@@ -14,6 +14,12 @@ from botocore.exceptions import ClientError
 from batchdrop.errors import RouteError, SecretError
 
 _CACHED = 300.0  # seconds
+# The last: a secret that is marked for deletion.
+_UNREADABLE = ("ResourceNotFoundException", "AccessDeniedException", "InvalidRequestException")
+
+
+class EventNotTaken(Exception):
+    """The bus answered, and did not take the event; names the bus's error code."""
 
 
 class SecretsManager:
@@ -32,10 +38,10 @@ class SecretsManager:
 
     def _read(self, name: str) -> Mapping[str, str]:
         try:
-            text = self._client.get_secret_value(SecretId=f"{self._stack}/{name}")["SecretString"]
+            text = self._client.get_secret_value(SecretId=f"{self._stack}/{name}").get("SecretString", "")
         except ClientError as error:
             code = error.response["Error"]["Code"]
-            if code in ("ResourceNotFoundException", "AccessDeniedException"):
+            if code in _UNREADABLE:
                 raise SecretError(f'secret "{self._stack}/{name}" cannot be read: {code}') from None
             raise
         try:
@@ -113,7 +119,9 @@ class EventBridge:
 
     def publish(self, kind: str, detail: Mapping[str, object]) -> None:
         text = json.dumps({"stack": self._stack, **detail})
-        self._client.put_events(Entries=[{"Source": "batchdrop", "DetailType": kind, "Detail": text}])
+        answer = self._client.put_events(Entries=[{"Source": "batchdrop", "DetailType": kind, "Detail": text}])
+        if answer.get("FailedEntryCount"):
+            raise EventNotTaken(str(answer["Entries"][0].get("ErrorCode", "")))
 
 
 class SystemClock:
