@@ -18,9 +18,9 @@ def fate(batch: Batch, collected: Collected | None, matched: int, already: int) 
     """
     sent = batch.records
     state = batch.status
-    if state is BatchState.SUCCEEDED and collected is not None:
+    if state is BatchState.SUCCEEDED and collected is not None and not collected.unknown:
         return _of_success(batch, collected, matched, already)
-    if state is BatchState.SUCCEEDED:
+    if state is BatchState.SUCCEEDED and collected is None:
         return Counts(invalid=batch.invalid), False, []
     if state is BatchState.FAILED:
         return Counts(invalid=batch.invalid, rejected=sent), False, []

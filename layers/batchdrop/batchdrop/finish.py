@@ -28,7 +28,7 @@ from batchdrop.words import BatchState, Counts, JobOutcome
 from batchdrop.world import Invocation, World
 
 GRACE = 3600  # seconds after the deadline in which a result that cannot be fetched is still tried
-_ASKABLE = (BatchState.SUCCEEDED,)
+_ASKABLE = (BatchState.SUCCEEDED, BatchState.HANDED_OVER)
 _REST_PART = 999_999  # the part after the last batch: records that were never packaged
 
 

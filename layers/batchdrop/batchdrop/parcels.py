@@ -17,6 +17,8 @@ from batchdrop.records.rejects import RejectsWriter
 from batchdrop.records.spec import InputSpec, OutputSpec
 from batchdrop.route import Route
 
+SETS = ("zip", "files")  # formats in which a vendor takes files rather than one stream of records
+
 
 @dataclass(slots=True)
 class Parcel:
@@ -105,14 +107,24 @@ def input_spec(route: Route, output: Output) -> InputSpec:
 
 def look_into(job: Job, route: Route, objects: Objects, check: Callable[[], None]) -> dict[str, Any]:
     """One pass over the whole drop before anything is sent; `DropRefused` if it cannot be used."""
-    spec = input_spec(route, route.vendor.output(route.account))
+    output = route.vendor.output(route.account)
+    spec = input_spec(route, output)
+    if output.format in SETS:
+        from batchdrop.set_parcels import look_into_set
+
+        return look_into_set(job, spec, output, objects, check)
     return inspect(StoredSource(objects, job.drop), spec, check=check).to_json()
 
 
 def parcels_of(job: Job, route: Route, objects: Objects) -> Parcels:
     """The drop of a job, cut for its destination; the job has been looked into."""
     output = route.vendor.output(route.account)
-    spec, inspection = input_spec(route, output), Inspection.from_json(job.inspection)
+    spec = input_spec(route, output)
+    if output.format in SETS:
+        from batchdrop.set_parcels import parcels_of_set
+
+        return parcels_of_set(job, spec, output, objects)
+    inspection = Inspection.from_json(job.inspection)
     target = OutputSpec(
         format=cast("Any", output.format),
         max_bytes=output.max_bytes,
