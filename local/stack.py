@@ -62,7 +62,9 @@ def variables(stack: LocalStack) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": emulator.SECRET_KEY,
         "BATCHDROP_STACK": stack.name,
     }
-    found |= {f"BATCHDROP_{_upper_snake(k)}": v for k, v in stack.outputs.items()}
+    api = stack.outputs.get("NotificationApiId", "")
+    outputs = {k.removesuffix("Name"): v.replace("{api}", api) for k, v in stack.outputs.items()}
+    found |= {f"BATCHDROP_{_upper_snake(k)}": v for k, v in outputs.items()}
     return found | {f"BATCHDROP_{k.upper()}_URL": v for k, v in stack.destinations.items()}
 
 
