@@ -128,6 +128,11 @@ class Columns:
         return self.spec.id_joiner.join(parts) if parts and len(parts) == len(self.id) and all(parts) else None
 
 
+def is_rejects_header(cells: Sequence[str], own: Sequence[str]) -> bool:
+    """Whether the cells are the header of a rejects file of ours, for a file whose own header is given."""
+    return set(OUR_COLUMNS) <= set(cells) and [name for name in cells if name not in OUR_COLUMNS] == list(own)
+
+
 def _put(record: Record, path: tuple[str, ...], value: cells.Value) -> None:
     for name in path[:-1]:
         record = record.setdefault(name, {})  # type: ignore[assignment]

@@ -114,7 +114,8 @@ class CsvCodec:
         return _encoder.encode(record) + b"\n"
 
     def _csv_line(self, values: list[tuple[str, str]]) -> bytes:
-        return (",".join(self._csv_cell(text, kind) for text, kind in values) + "\n").encode()
+        line = ",".join(self._csv_cell(text, kind) for text, kind in values) or '""'  # not a blank line
+        return (line + "\n").encode()
 
     def _csv_cell(self, text: str, kind: str) -> str:
         bare = kind in ("integer", "number", "boolean")

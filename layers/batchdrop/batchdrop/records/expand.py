@@ -18,7 +18,7 @@ Tap = Callable[[bytes], object]
 
 BLOCK = 1 << 18
 GZIP_MAGIC = b"\x1f\x8b"
-ZIP_MAGIC = b"PK\x03\x04"
+ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")  # the second begins an archive without entries
 _Damaged = cast("type[Exception]", igzip_lib.error)
 _FREE_EXPANSION = 1_000_000  # the ratio is judged above this many expanded bytes
 

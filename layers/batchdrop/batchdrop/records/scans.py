@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -10,7 +11,7 @@ import msgspec
 
 from batchdrop.errors import DropRefused
 from batchdrop.records.blocks import Skipper
-from batchdrop.records.columns import Columns
+from batchdrop.records.columns import Columns, is_rejects_header
 from batchdrop.records.csvcodec import CsvCutting, read_header
 from batchdrop.records.jsonscan import ArrayCutter, find_array
 from batchdrop.records.jsonscan import Skipper as ElementSkipper
@@ -65,8 +66,6 @@ class CsvScan:
         self._wait = 0
         self._line = 1
         self._headed = False
-        if spec.header is not None:
-            self._use_header(list(spec.header))
 
     def feed(self, block: bytes) -> None:
         if self._skipper:
@@ -101,28 +100,36 @@ class CsvScan:
         self._held = self._held[end:]
 
     def _take_header(self) -> bool:
-        """Take the header off the held bytes, if it is all there."""
-        blank = len(self._held) - len(self._held.lstrip(b"\r\n"))
-        text = self._held[blank:]
+        """Take the header off the held bytes; False if it is not all there yet."""
+        text = self._held.lstrip(b"\r\n")
         end = next(iter(self._cutting.cutter.ends(text)), 0)
-        if not end:
-            if len(text) > self.spec.max_record_bytes:
-                raise DropRefused("header", "the header does not end; a quote is missing in it", line=self._line)
+        if not end and len(text) <= self.spec.max_record_bytes:
             return False
+        given = self.spec.header
+        header = self._header(text[:end]) if end or given is None else []
+        if given is not None and not is_rejects_header(header, given):
+            self._use_header(given)
+            return True
+        self._use_header(header)
+        passed = len(self._held) - len(text) + end
+        self._line += self._held.count(b"\n", 0, passed)
+        self.found.start = Checkpoint(self.found.start.offset + passed, self._line, 0)
+        self._held = text[end:]
+        return True
+
+    def _header(self, record: bytes) -> list[str]:
+        if not record:
+            raise DropRefused("header", "the header does not end; a quote is missing in it", line=self._line)
         try:
-            header = read_header(text[:end], self.spec)
+            return read_header(record, self.spec)
         except csv.Error as error:
+            if self.spec.header is not None:
+                return []
             raise DropRefused(
                 "line_ends", "the header holds carriage returns; save the file with LF or CRLF line ends", line=1
             ) from error
-        self._line += self._held.count(b"\n", 0, blank + end)
-        start = self.found.start
-        self.found.start = Checkpoint(start.offset + blank + end, self._line, 0)
-        self._held = text[end:]
-        self._use_header(header)
-        return True
 
-    def _use_header(self, header: list[str]) -> None:
+    def _use_header(self, header: Sequence[str]) -> None:
         self._headed = True
         columns = Columns(header, self.spec)
         self.found.header = columns.header
@@ -135,11 +142,10 @@ class CsvScan:
     def finish(self) -> None:
         if self._skipper:
             raise DropRefused("quotes", "a quote is never closed", line=self._line)
-        if self._held and not self._held.endswith(b"\n"):
-            self._held += b"\n"
-        if self._held:
+        if self._held.strip():
+            self._held += b"" if self._held.endswith(b"\n") else b"\n"
             self._cut()
-        if self._held:
+        if self._held.strip():
             raise DropRefused("quotes", f"a quote in the record at line {self._line} is never closed", line=self._line)
         self.found.tidy = self._cutting.cutter.tidy
 

@@ -61,11 +61,11 @@ def sniff(head: bytes, name: str, spec: InputSpec) -> Sniffed:
 
 def refuse_foreign(head: bytes) -> None:
     """Refuse other encodings and other kinds of file by their first bytes."""
-    if head.startswith(_UTF16_32) or _looks_wide(head):
-        raise DropRefused("encoding", "the file is UTF-16 or UTF-32; save it as UTF-8", line=1, offset=0)
     for magic, kind in _OTHERS.items():
         if head[: len(magic)].lower() == magic.lower():
             raise DropRefused("content", f"the file is {kind}, not CSV or JSON", line=1, offset=0)
+    if head.startswith(_UTF16_32) or _looks_wide(head):
+        raise DropRefused("encoding", "the file is UTF-16 or UTF-32; save it as UTF-8", line=1, offset=0)
 
 
 def _looks_wide(head: bytes) -> bool:

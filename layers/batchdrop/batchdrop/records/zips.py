@@ -55,7 +55,7 @@ class _Entry:
     def pieces(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield self._local()
         packer = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, -15)
-        for chunk in chunks:
+        for chunk in _even(chunks):
             self.crc = zlib.crc32(chunk, self.crc)
             self.size += len(chunk)
             if piece := packer.compress(chunk):
@@ -100,6 +100,18 @@ class _Entry:
             + self.name
             + extra
         )
+
+
+def _even(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in pieces of one size: what comes out of the packer depends on what goes in at once."""
+    held = bytearray()
+    for chunk in chunks:
+        held += chunk
+        while len(held) >= _CHUNK:
+            yield bytes(held[:_CHUNK])
+            del held[:_CHUNK]
+    if held:
+        yield bytes(held)
 
 
 def _end(count: int, size: int, offset: int) -> bytes:

@@ -1,0 +1,104 @@
+"""Whole files converted at once, and ids that repeat."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from batchdrop.errors import DropRefused
+from batchdrop.records import duplicates
+from batchdrop.records.convert import convert
+from batchdrop.records.inspect import inspect
+from batchdrop.records.inspection import Inspection
+from batchdrop.records.model import SourceRecord
+from batchdrop.records.source import BytesSource
+from batchdrop.records.spec import Duplicates, InputSpec, OutputFormat
+
+from tests.unit.records.drops import array, gzipped, lines, look, problems, refusal, sent
+
+
+@pytest.mark.parametrize(
+    "data", [b"id,n\n1,x\n2,y\n", b'[{"id":"1","n":"x"},{"id":"2","n":"y"}]', gzipped(b"id,n\n1,x\n2,y\n")]
+)
+def test_a_whole_file_becomes_one_array(data: bytes) -> None:
+    out = b"".join(convert(BytesSource("x", data), InputSpec()))
+    assert out == b'[{"id":"1","n":"x"},{"id":"2","n":"y"}]'
+
+
+@pytest.mark.parametrize(
+    ("format_", "expected"), [("ndjson", b'{"id":"1"}\n'), ("csv", b"id\n1\n"), ("json_array", b'[{"id":"1"}]')]
+)
+def test_other_formats(format_: OutputFormat, expected: bytes) -> None:
+    assert b"".join(convert(BytesSource("x", b"id\n1\n"), InputSpec(), format_)) == expected
+
+
+def test_invalid_records_are_left_out_and_told() -> None:
+    told: list[SourceRecord] = []
+    data = lines([{"id": i} for i in range(20_000)]) + b'{"id":1,"id":2}\nx\n'
+    out = b"".join(convert(BytesSource("x", data), InputSpec(), on_invalid=told.append))
+    assert json.loads(out) == [{"id": i} for i in range(20_000)]
+    assert [r.ordinal for r in told] == [20_001, 20_002]
+
+
+def test_a_file_of_invalid_records_only_becomes_an_empty_array() -> None:
+    assert b"".join(convert(BytesSource("x", b"id,n\n1\n"), InputSpec())) == b"[]"
+
+
+def test_a_refused_file_is_refused_before_the_first_piece() -> None:
+    with pytest.raises(DropRefused):
+        convert(BytesSource("x", b""), InputSpec())
+
+
+REPEATING = [{"id": i % 7, "v": i} for i in range(20)]
+
+
+@pytest.mark.acceptance("B11")
+@pytest.mark.parametrize(
+    ("policy", "kept", "code"),
+    [
+        ("allow", list(range(20)), None),
+        ("reject", list(range(7)), "duplicate_id"),
+        ("last_wins", list(range(13, 20)), "replaced"),
+    ],
+)
+@pytest.mark.parametrize("csv", [True, False])
+def test_repeated_ids_are_found_before_anything_is_sent(
+    policy: Duplicates, kept: list[int], code: str | None, csv: bool
+) -> None:
+    spec = InputSpec(id=("id",), duplicates=policy, types={"v": "integer"})
+    data = b"id,v\n" + b"".join(b"%d,%d\n" % (r["id"], r["v"]) for r in REPEATING) if csv else lines(REPEATING)
+    assert [r["v"] for r in sent(data, spec)] == kept
+    assert {c for _, c in problems(data, spec)} == ({code} if code else set())
+    assert len(look(data, spec).duplicates) == 20 - len(kept)
+
+
+@pytest.mark.acceptance("B11")
+def test_the_message_names_the_line_a_record_yields_to() -> None:
+    from tests.unit.records.drops import records
+
+    data = lines([{"id": "a"}, {"id": "b"}, {"id": "a"}])
+    reject = [r.problem.message for r in records(data, InputSpec(id=("id",), duplicates="reject")) if r.problem]
+    last = [r.problem.message for r in records(data, InputSpec(id=("id",), duplicates="last_wins")) if r.problem]
+    assert reject == ["duplicate id, first at line 1"]
+    assert last == ["replaced by the record with the same id at line 3"]
+
+
+@pytest.mark.acceptance("B11")
+def test_an_invalid_record_takes_no_id_from_a_valid_one() -> None:
+    data = b"id,n\n1,x\n1,5\n"
+    spec = InputSpec(id=("id",), types={"n": "integer"}, duplicates="reject")
+    assert sent(data, spec) == [{"id": "1", "n": 5}]
+
+
+def test_far_too_many_duplicates_refuse_the_drop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duplicates, "MAX_DUPLICATES", 100)
+    spec = InputSpec(id=("id",), duplicates="reject")
+    assert refusal(array([{"id": 1}] * 102), spec).reason == "duplicates"
+    assert len(look(array([{"id": 1}] * 101), spec).duplicates) == 100
+
+
+def test_an_inspection_survives_being_stored() -> None:
+    spec = InputSpec(id=("id",), duplicates="reject", types={"nope": "integer"})
+    for data in (lines(REPEATING), b"id,v\n1,2\n1,3\n", array(REPEATING)):
+        inspection = inspect(BytesSource("x", data), spec)
+        assert Inspection.from_json(json.loads(json.dumps(inspection.to_json()))) == inspection

@@ -1,0 +1,273 @@
+"""Drops that are refused as a whole, before anything is sent."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import struct
+import time
+
+import pytest
+from batchdrop.errors import DropRefused
+from batchdrop.records.inspect import inspect
+from batchdrop.records.source import BytesSource
+from batchdrop.records.spec import InputSpec
+
+from tests.unit.records.drops import gzipped, look, refusal, sent, zipped
+
+
+@pytest.mark.acceptance("B1")
+@pytest.mark.parametrize("data", [b"", b"id,name\n", b"id,name", b"\n\n  \n", b"\xef\xbb\xbf", b"\xef\xbb\xbfid\n\n\n"])
+def test_a_file_without_records_is_empty(data: bytes) -> None:
+    assert refusal(data).reason == "empty"
+
+
+@pytest.mark.acceptance("B1")
+@pytest.mark.parametrize("data", [b"[]", b" [ \n ] ", gzip.compress(b""), gzip.compress(b"\n\n")])
+def test_an_empty_array_or_an_empty_packed_file_is_empty(data: bytes) -> None:
+    assert refusal(data).reason == "empty"
+
+
+@pytest.mark.acceptance("B3")
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("text", ["id,name\n1,x\n", '[{"id": 1}]', '{"id": 1}\n'])
+def test_wide_encodings_are_named_and_refused(encoding: str, text: str) -> None:
+    error = refusal(text.encode(encoding))
+    assert error.reason == "encoding"
+    assert "UTF-16 or UTF-32" in str(error)
+
+
+@pytest.mark.acceptance("B4")
+@pytest.mark.parametrize(
+    ("data", "offset", "line"),
+    [
+        ("id,name\n1,café\n".encode("cp1252"), 13, 2),
+        (b'{"a":"ok"}\n{"a":"\xed\xa0\x80"}\n', 17, 2),
+        (b'[{"a":"x"},\n{"a":"caf\xc3', 21, 2),
+        (b"id\n1\n\xe2\x82", 5, 3),
+    ],
+)
+def test_what_is_not_utf8_is_refused_with_its_place(data: bytes, offset: int, line: int) -> None:
+    error = refusal(data)
+    assert (error.reason, error.offset, error.line) == ("encoding", offset, line)
+
+
+@pytest.mark.acceptance("B4")
+def test_a_character_cut_by_a_block_border_is_whole_again() -> None:
+    data = b"id,name\n" + "".join(f"{i},é😀é\n" for i in range(60_000)).encode()
+    assert look(data).expanded_bytes == len(data)
+    with pytest.raises(DropRefused) as caught:
+        look(data + b"x,\xff\n")
+    assert (caught.value.offset, caught.value.line) == (len(data) + 2, 60_002)
+
+
+@pytest.mark.acceptance("B19")
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("people.csv", b"\x89PNG\r\n\x1a\n" + bytes(1000)),
+        ("people.csv", b"%PDF-1.7\n1 0 obj"),
+        ("people.json", b"\xff\xd8\xff\xe0" + bytes(50)),
+        ("people.csv", b"PAR1" + bytes(100)),
+        ("people.csv", zipped({"[Content_Types].xml": b"<x/>", "xl/workbook.xml": b"<x/>"})),
+        ("people.json", b"id,name\n1,x\n"),
+        ("people.csv", b'[{"id": 1}]'),
+        ("people.csv", b"<html><body>sign in</body></html>"),
+        ("people.csv.gz", gzipped(b"\x89PNG\r\n\x1a\n")),
+        ("people.csv.gz", gzipped(gzipped(b"id\n1\n"))),
+    ],
+)
+def test_another_kind_of_file_is_refused_at_once(name: str, data: bytes) -> None:
+    began = time.monotonic()
+    assert refusal(data, name=name).reason == "content"
+    assert time.monotonic() - began < 1
+
+
+@pytest.mark.acceptance("B20")
+@pytest.mark.parametrize(
+    ("format_", "data"),
+    [("ndjson", b'[{"id":1}]'), ("json", b'{"id":1}'), ("json", b"id\n1\n"), ("ndjson", b"id\n1\n")],
+)
+def test_a_format_other_than_the_routes_is_refused(format_: str, data: bytes) -> None:
+    assert refusal(data, InputSpec(format=format_)).reason == "format"  # type: ignore[arg-type]
+
+
+@pytest.mark.acceptance("B5")
+def test_a_quote_that_never_closes_is_refused_with_its_line() -> None:
+    error = refusal(b'id,name\n1,x\n2,"open\n3,y\n4,z\n')
+    assert (error.reason, error.line) == ("quotes", 3)
+
+
+@pytest.mark.acceptance("B5")
+def test_a_stray_opening_quote_that_would_swallow_records_is_refused() -> None:
+    error = refusal(b'id,name\n1,"open\n2,"fine"\n3,z\n')
+    assert (error.reason, error.line) == ("quotes", 2)
+
+
+@pytest.mark.acceptance("B5")
+def test_an_open_quote_is_found_at_the_end_of_a_file_bigger_than_a_record_may_be() -> None:
+    spec = InputSpec(max_record_bytes=10_000)
+    assert refusal(b'id,name\n1,"open\n' + b"2,x\n" * 500_000, spec).reason == "quotes"
+
+
+@pytest.mark.acceptance("B6")
+@pytest.mark.parametrize(
+    ("header", "spec", "reason"),
+    [
+        (b"id,name,id", InputSpec(), "duplicate_header"),
+        (b"id,name,a", InputSpec(rename={"a": "name"}), "duplicate_header"),
+        (b"id,name", InputSpec(id=("key",)), "missing_column"),
+        (b"id,name", InputSpec(required=("mail",)), "missing_column"),
+        (b"id,", InputSpec(), "header"),
+        (b"a,a.b", InputSpec(), "header"),
+        (b"a,b..c", InputSpec(), "header"),
+        (b"a\rb,c", InputSpec(), "line_ends"),
+    ],
+)
+def test_a_header_that_cannot_be_used_is_refused(header: bytes, spec: InputSpec, reason: str) -> None:
+    assert refusal(header + b"\n1,2,3\n", spec).reason == reason
+
+
+def test_a_wrong_delimiter_is_hinted_at() -> None:
+    assert "';'" in str(refusal(b"id;name\n1;x\n", InputSpec(id=("id",))))
+
+
+@pytest.mark.acceptance("B14")
+@pytest.mark.parametrize("cut", [5, 15, 40, -1, -8])
+def test_a_truncated_gzip_is_refused(cut: int) -> None:
+    whole = gzipped(b"id,name\n" + b"".join(b"%d,x%d\n" % (i, i * i) for i in range(1000)))
+    assert refusal(whole[:cut]).reason == "truncated"
+
+
+@pytest.mark.acceptance("B14")
+def test_a_damaged_gzip_is_refused() -> None:
+    whole = bytearray(gzipped(b"id,name\n" + b"".join(b"%d,x%d\n" % (i, i * i) for i in range(1000))))
+    whole[-6] ^= 1
+    assert refusal(bytes(whole)).reason == "corrupt"
+
+
+@pytest.mark.acceptance("B14")
+@pytest.mark.parametrize("junk", [b"x", b"junk after it", b"\x1f", b"\x1fx", b"\x1f\x8b"])
+def test_junk_after_a_gzip_is_refused(junk: bytes) -> None:
+    assert refusal(gzipped(b"id\n1\n") + junk).reason in ("corrupt", "truncated")
+
+
+@pytest.mark.acceptance("B14")
+def test_gzip_members_are_one_stream_and_zero_padding_is_none_of_it() -> None:
+    data = gzipped(b"id,na", b"me\n1,", b"", b"x\n2,y\n") + bytes(100)
+    assert sent(data) == [{"id": "1", "name": "x"}, {"id": "2", "name": "y"}]
+
+
+@pytest.mark.acceptance("B13")
+def test_a_gzip_bomb_is_refused_early() -> None:
+    bomb = gzip.compress(b"id\n" + bytes(1) + b"0" * 60_000_000)
+    read = 0
+
+    def check() -> None:
+        nonlocal read
+        read += 1
+
+    with pytest.raises(DropRefused) as caught:
+        inspect(BytesSource("x.gz", bomb), InputSpec(), check=check)
+    assert caught.value.reason == "bomb"
+    assert read < 60_000_000 / 2 / (1 << 18)
+
+
+@pytest.mark.acceptance("B13")
+def test_expansion_beyond_the_absolute_cap_is_refused() -> None:
+    data = gzipped(b"id\n" + b"".join(b"%d\n" % i for i in range(100_000)))
+    assert refusal(data, InputSpec(max_expanded_bytes=300_000)).reason == "bomb"
+
+
+@pytest.mark.acceptance("B13")
+@pytest.mark.parametrize(
+    "files", [{"a.csv": b"id\n1\n", "b.csv": b"id\n2\n"}, {}, {"a.zip": zipped({"a.csv": b"id\n1\n"})}]
+)
+def test_a_zip_that_is_not_one_plain_file_is_refused(files: dict[str, bytes]) -> None:
+    assert refusal(zipped(files)).reason in ("zip", "content")
+
+
+@pytest.mark.acceptance("B13")
+def test_a_zip_that_lies_about_its_size_is_refused() -> None:
+    data = bytearray(zipped({"a.csv": b"id\n" + b"1\n" * 5000}))
+    directory = data.rfind(b"PK\x01\x02")
+    struct.pack_into("<L", data, directory + 24, 12)
+    assert refusal(bytes(data)).reason == "corrupt"
+
+
+@pytest.mark.acceptance("B13")
+def test_a_zip_bomb_is_refused_by_what_comes_out_of_it() -> None:
+    assert refusal(zipped({"a.csv": b"id\n" + b"0" * 30_000_000})).reason == "bomb"
+
+
+@pytest.mark.acceptance("B15")
+def test_an_encrypted_zip_is_refused() -> None:
+    data = bytearray(zipped({"a.csv": b"id\n1\n"}))
+    data[data.rfind(b"PK\x01\x02") + 8] |= 1
+    assert refusal(bytes(data)).reason == "zip"
+
+
+def test_a_cut_zip_is_refused() -> None:
+    assert refusal(zipped({"a.csv": b"id\n1\n"})[:-30]).reason == "corrupt"
+
+
+def test_a_zip_of_one_file_is_read_folders_and_macos_companions_aside() -> None:
+    data = zipped({"export/": b"", "export/a.csv": b"id\n1\n", "__MACOSX/export/._a.csv": b"\0\0"})
+    assert sent(data) == [{"id": "1"}]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'[{"id":1},{"id":2}',
+        b'[{"id":1},',
+        b'[{"id":1},{"id":"2',
+        b"[",
+        b'[{"a":[{"id":1},{"id":2},{"id":3}]',
+    ],
+)
+def test_a_truncated_array_is_refused(data: bytes) -> None:
+    assert refusal(data).reason == "truncated"
+
+
+@pytest.mark.parametrize("data", [b'[{"id":1}] x', b'[{"id":1}]\n[{"id":2}]', b'[{"id":1}},{"id":2}]'])
+def test_a_broken_array_is_refused(data: bytes) -> None:
+    assert refusal(data).reason == "json"
+
+
+@pytest.mark.parametrize("key", ["data", 'da"t\\a', "é"])
+def test_an_array_under_a_key_is_found_whatever_is_around_it(key: str) -> None:
+    around = {"meta": {key: [0], "data": "[", "x": "}"}, "n": 1.5, key: [{"id": 1}, {"id": 2}], "after": {"data": [3]}}
+    for indent in (None, 2):
+        data = json.dumps(around, indent=indent).encode()
+        assert sent(data, InputSpec(json_key=key)) == [{"id": 1}, {"id": 2}]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b'{"data":{"id":1}}', "format"),
+        (b'{"other":[{"id":1}]}', "format"),
+        (b'{"data":[{"id":1}]', "json"),
+        (b'{"data":[{"id":1}],}', "json"),
+        (b'{"data":[{"id":1}', "truncated"),
+    ],
+)
+def test_a_document_without_the_named_array_is_refused(data: bytes, reason: str) -> None:
+    assert refusal(data, InputSpec(json_key="data")).reason == reason
+
+
+def test_the_compression_is_told_by_the_content_not_the_name() -> None:
+    assert sent(gzipped(b"id\n1\n"), name="people.csv") == sent(b"id\n1\n", name="people.csv.gz") == [{"id": "1"}]
+    assert refusal(b"id\n1\n", InputSpec(compression="gzip")).reason == "compression"
+
+
+def test_the_caller_can_stop_the_inspection_when_its_time_is_up() -> None:
+    class TimeUpError(Exception):
+        pass
+
+    def check() -> None:
+        raise TimeUpError
+
+    with pytest.raises(TimeUpError):
+        inspect(BytesSource("x.csv", b"id\n1\n"), InputSpec(), check=check)

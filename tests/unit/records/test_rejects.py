@@ -1,0 +1,107 @@
+"""The rejects file: the user's own records, safe to open in a spreadsheet, and lossless when dropped again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+from batchdrop.records.rejects import RejectsWriter
+from batchdrop.records.safecell import protect, restore
+from batchdrop.records.spec import InputSpec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.records.drops import look, records, sent
+
+OURS = ["batchdrop_line", "batchdrop_outcome", "batchdrop_code", "batchdrop_message"]
+DANGEROUS = ['=HYPERLINK("http://x","y")', "+1", "-5", "@a", "\tx", "\rx", "'=1", "''-", "-"]
+HARMLESS = ["x", "'quoted'", "a=b", "5-3", ""]
+
+
+def rejects(data: bytes, spec: InputSpec = InputSpec()) -> bytes:  # noqa: B008
+    """All records of a drop as a rejects file."""
+    inspection = look(data, spec)
+    writer = RejectsWriter.for_format(inspection.format, inspection.header, spec.delimiter, spec.quote)
+    rows = [writer.row(r, "rejected", "E1", "=bad") for r in records(data, spec)]
+    return writer.head() + b"".join(rows)
+
+
+def as_csv(rows: list[list[str]], delimiter: str = ",") -> bytes:
+    text = io.StringIO()
+    csv.writer(text, quoting=csv.QUOTE_ALL, delimiter=delimiter, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
+
+
+@pytest.mark.acceptance("B16")
+def test_cells_a_spreadsheet_could_run_are_made_harmless_in_the_rejects_file() -> None:
+    data = as_csv([["id", "v"], *[[str(i), cell] for i, cell in enumerate(DANGEROUS + HARMLESS)]])
+    header, *rows = csv.reader(io.StringIO(rejects(data).decode(), newline=""))
+    assert header == ["id", "v", *OURS]
+    assert [row[1] for row in rows] == ["'" + cell for cell in DANGEROUS] + HARMLESS
+    assert rows[0][2:] == ["2", "rejected", "E1", "'=bad"]
+    assert not [cell for row in rows for cell in row if cell[:1] in tuple("=+-@\t\r")]
+
+
+@pytest.mark.acceptance("B16")
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_a_rejects_file_dropped_again_gives_the_same_records(delimiter: str) -> None:
+    spec = InputSpec(delimiter=delimiter)
+    table = [["id", "v"], *[[str(i), cell] for i, cell in enumerate(DANGEROUS + HARMLESS)]]
+    data = as_csv(table, delimiter)
+    once = rejects(data, spec)
+    assert sent(once, spec) == sent(data, spec)
+    assert sent(rejects(once, spec), spec) == sent(data, spec)
+
+
+@given(st.text(st.sampled_from("'=+-@\t\r\nx5"), max_size=6))
+def test_protecting_a_cell_can_always_be_undone(cell: str) -> None:
+    assert restore(protect(cell)) == cell
+
+
+def test_a_file_without_our_columns_is_left_alone() -> None:
+    assert sent(b"id,v\n1,'=x\n") == [{"id": "1", "v": "'=x"}]
+
+
+def test_a_row_of_another_length_keeps_its_cells_and_the_header_s_width() -> None:
+    out = rejects(b"id,v\n1\n2,a,b\n")
+    rows = list(csv.reader(io.StringIO(out.decode(), newline="")))
+    assert [row[:2] for row in rows] == [["id", "v"], ["1", ""], ["2", "a,b"]]
+    assert {len(row) for row in rows} == {6}
+
+
+def test_a_rejects_file_can_be_dropped_where_the_route_gives_the_header() -> None:
+    spec = InputSpec(header=("id", "v"))
+    assert sent(rejects(b"1,-5\n2,x\n", spec), spec) == [{"id": "1", "v": "-5"}, {"id": "2", "v": "x"}]
+
+
+@pytest.mark.parametrize("data", [b'[{"id":1.10,"t":"=1"},\n {"id":2}]', b'{"id":1.10,"t":"=1"}\n{"id":2}\n'])
+def test_json_rejects_are_lines_with_our_keys_and_can_be_dropped_again(data: bytes) -> None:
+    once = rejects(data)
+    first, second = (json.loads(line) for line in once.split(b"\n") if line)
+    assert list(first) == ["id", "t", *OURS]
+    assert (second["batchdrop_line"], second["batchdrop_message"]) == (2, "=bad")
+    assert b"1.10" in once
+    for spec in (InputSpec(), InputSpec(format="json")):
+        assert sent(once, spec, "rejects.ndjson") == sent(data)
+        assert sent(rejects(once), spec, "rejects.ndjson") == sent(data)
+
+
+@pytest.mark.parametrize("raw", [b'{"id":', b"[1]", b"\xff", b"", b"{}"])
+def test_json_that_cannot_be_read_still_makes_a_valid_line(raw: bytes) -> None:
+    (record,) = records(b'{"id":1}\n')
+    broken = type(record)(7, 9, None, False, raw)
+    line = json.loads(RejectsWriter.for_format("ndjson").row(broken, "invalid", "syntax", "no"))
+    assert line["batchdrop_line"] == 9
+
+
+@pytest.mark.parametrize(
+    ("format_", "name"), [("csv", "rejects.csv"), ("json", "rejects.ndjson"), ("ndjson", "rejects.ndjson")]
+)
+def test_the_file_is_named_for_its_format(format_: str, name: str) -> None:
+    writer = RejectsWriter.for_format(format_, ["id"])
+    assert writer.name == name
+    assert writer.head() == (
+        b"id,batchdrop_line,batchdrop_outcome,batchdrop_code,batchdrop_message\n" if "csv" in name else b""
+    )

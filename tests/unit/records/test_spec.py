@@ -1,0 +1,51 @@
+"""The `input:` part of a route."""
+
+from __future__ import annotations
+
+import pytest
+from batchdrop.errors import RouteError
+from batchdrop.records.spec import InputSpec
+
+from tests.unit.records.drops import look
+
+
+def test_a_route_s_input_is_read() -> None:
+    spec = InputSpec.from_route(
+        {"format": "csv", "id": "sku", "types": {"price": "number"}, "delimiter": "tab", "header": ["sku", "price"]}
+    )
+    assert spec == InputSpec(
+        format="csv", id=("sku",), types={"price": "number"}, delimiter="\t", header=("sku", "price")
+    )
+
+
+def test_the_defaults_are_careful() -> None:
+    spec = InputSpec.from_route({})
+    assert (spec.format, spec.empty, spec.duplicates, spec.max_depth) == ("auto", "string", "allow", 64)
+
+
+@pytest.mark.parametrize(
+    ("mapping", "field", "said"),
+    [
+        ({"formt": "csv"}, "input.formt", "'format'"),
+        ({"format": "cvs"}, "input.format", "'csv'"),
+        ({"types": {"n": "int"}}, "input.types.n", "'integer'"),
+        ({"types": ["n"]}, "input.types", "map"),
+        ({"id": 7}, "input.id", "name"),
+        ({"delimiter": ";;"}, "input.delimiter", "one"),
+        ({"delimiter": '"'}, "input.delimiter", "differ"),
+        ({"max_depth": 0}, "input.max_depth", "above 0"),
+        ({"max_depth": True}, "input.max_depth", "whole"),
+        ({"json_key": 1}, "input.json_key", "text"),
+        ({"forbidden_in_id": "|"}, "input.forbidden_in_id", "unknown"),
+    ],
+)
+def test_a_wrong_option_is_named_with_its_fix(mapping: dict[str, object], field: str, said: str) -> None:
+    with pytest.raises(RouteError) as caught:
+        InputSpec.from_route(mapping)
+    assert caught.value.field == field
+    assert said in str(caught.value)
+
+
+def test_options_naming_columns_the_file_has_not_are_warned_of() -> None:
+    (warning,) = look(b"id,price\n1,2\n", InputSpec(types={"prise": "number"})).warnings
+    assert "'prise'" in warning

@@ -1,0 +1,242 @@
+"""What becomes of cells and fields: types, names, empties, and every digit as it was written."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import pytest
+from batchdrop.records.spec import Empty, InputSpec
+
+from tests.unit.records.drops import lines, packager, payloads, problems, records, sent
+
+
+def body(data: bytes, spec: InputSpec) -> bytes:
+    return b"".join(payloads(packager(data, spec)))
+
+
+def test_undeclared_columns_stay_texts_byte_for_byte() -> None:
+    data = b'a,b,c,d,e\n007,1.10,TRUE," x ",=1+1\n'
+    assert sent(data) == [{"a": "007", "b": "1.10", "c": "TRUE", "d": " x ", "e": "=1+1"}]
+
+
+@pytest.mark.acceptance("B10")
+@pytest.mark.parametrize(
+    "digits", ["12345678901234567890.0", "1.10", "0", "-0.0", "1e5", "123456789012345678901234567890", "9" * 999]
+)
+def test_numbers_keep_every_digit(digits: str) -> None:
+    spec = InputSpec(types={"n": "number"})
+    assert body(f"n\n{digits}\n".encode(), spec) == f'{{"n":{digits}}}\n'.encode()
+    assert body(f'[{{"n":{digits}}}]'.encode(), spec) == f'{{"n":{digits}}}\n'.encode()
+    assert body(f'{{"n":{digits}}}\n'.encode(), spec) == f'{{"n":{digits}}}\n'.encode()
+
+
+@pytest.mark.acceptance("B10")
+def test_number_ids_are_never_floats() -> None:
+    (record,) = records(b'[{"id":12345678901234567890.0}]', InputSpec(id=("id",)))
+    assert record.id == "12345678901234567890.0"
+
+
+@pytest.mark.parametrize(
+    ("kind", "cell", "value"),
+    [
+        ("integer", "-12", -12),
+        ("number", "-1.50", Decimal("-1.50")),
+        ("boolean", "TRUE", True),
+        ("boolean", "0", False),
+        ("timestamp", "2025-01-31T12:00:00.123456Z", "2025-01-31T12:00:00.123456Z"),
+        ("timestamp", "2025-01-31", "2025-01-31"),
+        ("list", "red,green", ["red", "green"]),
+        ("json", '{"x": [1.10]}', {"x": [Decimal("1.10")]}),
+        ("string", "12", "12"),
+    ],
+)
+def test_declared_types(kind: str, cell: str, value: object) -> None:
+    quoted = cell.replace('"', '""')
+    out = body(f'c,d\n"{quoted}",x\n'.encode(), InputSpec(types={"c": kind}))
+    assert json.loads(out, parse_float=Decimal) == {"c": value, "d": "x"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "cell"),
+    [
+        *[("integer", c) for c in ("007", "1_000", " 7", "7 ", "+7", "1.0", "1e3", "٣", "0x1F", "9" * 1001)],
+        *[("number", c) for c in ("nan", "Infinity", "1_0.5", ".5", "5.", "1,5", "1e999", "-", "٣.1")],
+        *[("boolean", c) for c in ("yes", "2", "t")],
+        *[("timestamp", c) for c in ("2025-02-30", "31/01/2025", "2025-01-31T25:00Z", "1735689600")],
+        *[("json", c) for c in ("{", "nan", '{"a":1,"a":2}', "[1] x")],
+    ],
+)
+def test_a_cell_that_does_not_fit_its_type_is_an_invalid_record(kind: str, cell: str) -> None:
+    quoted = cell.replace('"', '""')
+    data = f'id,c\n1,\n2,"{quoted}"\n'.encode()
+    spec = InputSpec(types={"c": kind})
+    (bad,) = [r for r in records(data, spec) if r.problem]
+    assert bad.problem
+    assert (bad.line, bad.problem.code, bad.problem.column) == (3, "wrong_type", "c")
+    assert [r["id"] for r in sent(data, spec)] == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("empty", "expected"),
+    [
+        ("omit", {"id": "1"}),
+        ("null", {"id": "1", "s": None, "n": None, "l": None}),
+        ("string", {"id": "1", "s": "", "n": None, "l": []}),
+    ],
+)
+def test_empty_cells(empty: Empty, expected: dict[str, object]) -> None:
+    spec = InputSpec(empty=empty, types={"n": "number", "l": "list"})
+    assert sent(b'id,s,n,l\n1,,"",\n', spec) == [expected]
+
+
+def test_dotted_columns_build_nested_objects_after_renaming() -> None:
+    spec = InputSpec(rename={"town": "address.city"}, drop=("secret",), types={"address.no": "integer"})
+    data = b"address.street,town,secret,address.no,x.y.z\nRue,Paris,s,7,deep\n"
+    assert sent(data, spec) == [
+        {"address": {"street": "Rue", "city": "Paris", "no": 7}, "x": {"y": {"z": "deep"}}},
+    ]
+
+
+@pytest.mark.parametrize("data", [b'[{"a":1.10,"b":{"a":2},"c":3}]', b'{"a":1.10,"b":{"a":2},"c":3}\n'])
+def test_json_fields_are_renamed_and_dropped_at_the_top(data: bytes) -> None:
+    assert body(data, InputSpec(rename={"a": "x"}, drop=("c",))) == b'{"x":1.10,"b":{"a":2}}\n'
+
+
+@pytest.mark.acceptance("B2")
+@pytest.mark.parametrize("data", [b'"id",name\n1,x\n', b'[{"id":"1","name":"x"}]', b'{"id":"1","name":"x"}'])
+def test_a_byte_order_mark_is_no_part_of_the_first_name(data: bytes) -> None:
+    assert sent(b"\xef\xbb\xbf" + data, InputSpec(id=("id",))) == [{"id": "1", "name": "x"}]
+
+
+@pytest.mark.acceptance("B8")
+@pytest.mark.parametrize("character", ["\u2028", "\u0085", "\x0b", "\x1c", "\u2029", "\x0c"])
+def test_only_line_feeds_end_lines(character: str) -> None:
+    value = f"a{character}b"
+    raw = json.dumps({"v": value}, ensure_ascii=character < " ").encode()
+    assert sent(raw + b"\n" + raw + b"\n") == [{"v": value}] * 2
+    assert sent(f'v\n"{value}"\n{value}\n'.encode()) == [{"v": value}] * 2
+
+
+@pytest.mark.acceptance("B7")
+def test_a_cell_of_any_length_up_to_the_record_limit() -> None:
+    data = b"id,v\n1," + b"x" * 200_000 + b"\n2,y\n"
+    assert [len(str(r["v"])) for r in sent(data)] == [200_000, 1]
+    assert problems(data, InputSpec(max_record_bytes=150_000)) == [(2, "too_big")]
+
+
+@pytest.mark.acceptance("B6")
+def test_rows_of_another_length_are_invalid_and_nothing_is_shifted() -> None:
+    data = b"id,name,n\n1,x,1\n2,y\n3,z,3,4\n\n4,\0,4\n5,v,5\n"
+    assert problems(data) == [(3, "row_too_short"), (4, "row_too_long"), (6, "nul")]
+    assert [r["id"] for r in sent(data)] == ["1", "5"]
+
+
+def test_a_carriage_return_outside_quotes_makes_the_row_invalid() -> None:
+    data = b'id,name\r\n1,x\ry\r\n2,"a\r\nb"\r\n3,c\r\n'
+    assert problems(data) == [(2, "carriage_return")]
+    assert sent(data) == [{"id": "2", "name": "a\r\nb"}, {"id": "3", "name": "c"}]
+
+
+def test_a_quote_inside_an_unquoted_cell_is_a_character() -> None:
+    data = b'id,size\n1,5" pipe\n2,"6"" x\n7"",\n"\n3,8"\n'
+    assert [r["size"] for r in sent(data)] == ['5" pipe', '6" x\n7",\n', '8"']
+
+
+def test_other_delimiters_and_quotes() -> None:
+    spec = InputSpec(delimiter="\t", quote="'")
+    assert sent(b"id\tname\n1\t'a\tb''c'\n2\t\"q\"\n", spec) == [
+        {"id": "1", "name": "a\tb'c"},
+        {"id": "2", "name": '"q"'},
+    ]
+
+
+def test_a_given_header_means_the_file_has_none() -> None:
+    assert sent(b"1,x\n2,y\n", InputSpec(header=("id", "name")))[0] == {"id": "1", "name": "x"}
+
+
+@pytest.mark.acceptance("B9")
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        ('{"id":1,"a":1,"a":2}', "duplicate_key"),
+        ('{"id":1,"n":{"b":1,"b":1}}', "duplicate_key"),
+        ('{"id":1,"a":1,"\\u0061":2}', "duplicate_key"),
+        ('{"id":1,"a":NaN}', "not_a_number"),
+        ('{"id":1,"a":-Infinity}', "not_a_number"),
+        ('{"id":1,"a":1e999}', "number_range"),
+        ('{"id":1,"a":1' + "0" * 400 + ".0}", "number_range"),
+        ('{"id":1,"a":' + "1" * 5000 + "}", "number_length"),
+        ('{"id":1,"a":' + "[" * 100_000 + "]" * 100_000 + "}", "too_deep"),
+        ('{"id":1,"a":' + '{"a":' * 64 + "1" + "}" * 65, "too_deep"),
+        ('{"id":1,"a":"\\ud800"}', "surrogate"),
+        ('{"id":1,"a":01}', "syntax"),
+        ('{"id":1,"a":"\\x"}', "syntax"),
+        ('{"id":1,"a":tru}', "syntax"),
+        ('{"id":1,}', "syntax"),
+        ("[1,2]", "not_an_object"),
+        ('"text"', "not_an_object"),
+        ("12", "not_an_object"),
+        ("null", "not_an_object"),
+    ],
+)
+@pytest.mark.parametrize("before", [0, 3])
+def test_json_records_that_are_no_sound_objects_are_invalid_and_the_rest_goes_on(
+    value: str, code: str, before: int
+) -> None:
+    good = '{"id":1,"a":"ok","n":{"b":[1]}}'
+    all_ = [good] * before + [value] + [good] * 2
+    if before or value.startswith("{"):
+        assert problems("\n".join(all_).encode()) == [(before + 1, code)]
+    data = ("[" + ",\n".join(all_) + "]").encode()
+    assert problems(data) == [(before + 1, code)]
+    assert len(sent(data)) == before + 2
+
+
+def test_a_broken_last_line_is_one_invalid_record() -> None:
+    assert problems(b'{"id":1}\n{"id":2}\n{"id":') == [(3, "syntax")]
+
+
+def test_pretty_printed_arrays_become_lines() -> None:
+    rows = [{"id": i, "t": "a\nb", "n": {"x": [1, 2]}} for i in range(50)]
+    data = json.dumps(rows, indent=4).encode()
+    assert sent(data) == rows
+    assert body(data, InputSpec()).count(b"\n") == 50
+
+
+@pytest.mark.parametrize("raw", [b'{"id" : 1 , "a":[ ] }', b'{"id":1,"t":"a\\\\"}', b'{"id":1,"t":"\\"\\\\\\""}'])
+def test_json_passes_as_its_own_bytes(raw: bytes) -> None:
+    assert body(raw + b"\n" + raw, InputSpec()) == (raw + b"\n") * 2
+    assert body(b"[" + raw + b" , " + raw + b"]", InputSpec()) == (raw + b"\n") * 2
+
+
+@pytest.mark.parametrize(
+    ("item", "code"),
+    [
+        ({"id": ""}, "required"),
+        ({"id": None}, "required"),
+        ({}, "required"),
+        ({"id": True}, "wrong_type"),
+        ({"id": ["x"]}, "wrong_type"),
+        ({"id": "a|b"}, "id_characters"),
+        ({"id": "ok", "name": ""}, "required"),
+    ],
+)
+def test_json_ids_and_required_fields(item: dict[str, object], code: str) -> None:
+    good = {"id": "x", "name": "y"}
+    data = lines([good, {"name": "n"} | item, good])
+    forbidden = "|" if code == "id_characters" else ""
+    assert problems(data, InputSpec(id=("id",), required=("name",), forbidden_in_id=forbidden)) == [(2, code)]
+
+
+@pytest.mark.parametrize(("row", "code"), [("a|b,x", "id_characters"), (",x", "required"), ("ok,", "required")])
+def test_csv_ids_and_required_cells(row: str, code: str) -> None:
+    spec = InputSpec(id=("id",), required=("name",), forbidden_in_id="|")
+    assert problems(f"id,name\n1,x\n{row}\n".encode(), spec) == [(3, code)]
+
+
+def test_composite_ids_nested_and_renamed() -> None:
+    spec = InputSpec(id=("user.id", "sku"), id_joiner="|", rename={"article": "sku"})
+    csv_ = records(b"user.id,article\n007,x\n", spec)
+    json_ = records(b'[{"user":{"id":7},"article":"x"},{"user.id":"8","article":"y"}]', spec)
+    assert [r.id for r in csv_ + json_] == ["007|x", "7|x", "8|y"]
