@@ -8,8 +8,11 @@ state but COMPLETED (taken as running), the body of a notification (never read).
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import ClassVar, Literal
 from urllib.parse import quote
 
@@ -19,6 +22,7 @@ from batchdrop.destinations.base import (
     Found,
     NotThere,
     Output,
+    Payload,
     Receipt,
     Reconciled,
     Session,
@@ -39,6 +43,7 @@ from batchdrop.ports import Request, Response
 BATCH_FILE_BYTES = 50_000_000  # "data limit of 50 MB"; 10^6 or 2^20 is unknown, so the smaller
 TOKEN_LIFE = 8 * 3600.0  # seconds, Authorization Tutorial
 REFRESH_AT = 0.9 * TOKEN_LIFE
+MOST_URLS = 3  # download URLs asked for before a result counts as unreadable
 _STATES = {"completed": VendorState.SUCCEEDED}
 _tokens: dict[str, tuple[str, float]] = {}  # by account: token and when it was given; never leaves this process
 
@@ -120,12 +125,14 @@ class DataGroup:
         with session.payload.open() as body:
             request = Request("PUT", url, headers, body, session.payload.size, 600, 65536, True, self._hosts(session))
             try:
-                session.http.send(request)
+                answer = session.http.send(request)
             except Rejected as error:
                 if error.status != 403:
                     raise
                 # Object storage answers 403 to a URL that has expired: this batch-file can never be filled.
                 raise StartAgain("the upload URL is no longer good", status=403) from None
+        if _arrived_altered(answer, session.payload):
+            raise StartAgain("the storage service received other bytes than were sent", status=answer.status)
         return {}
 
     def _was_uploaded(self, session: Session, batch: Batch) -> Reconciled:
@@ -148,12 +155,18 @@ class DataGroup:
 
     def collect(self, session: Session, batch: Batch) -> Collected:
         """Store the result file. Which records matched is its content: no record counts as refused."""
+        for _ in range(MOST_URLS - 1):
+            with _unless_expired():
+                return Collected(results=[self._fetch(session, batch)])
+        return Collected(results=[self._fetch(session, batch)])
+
+    def _fetch(self, session: Session, batch: Batch) -> str:
         answer = self._get(session, f"{self._batch_file(session, batch)}/result")
         url = text_field(answer, json_object(answer), "download_url", "download_URL", "downloadUrl")
         request = Request(
             "GET", url, timeout=600, max_bytes=10 * BATCH_FILE_BYTES, given_by_vendor=True, hosts=self._hosts(session)
         )
-        return Collected(results=[session.shelf.store(f"batch-{batch.n:05d}.json", session.http.download(request))])
+        return session.shelf.store(f"batch-{batch.n:05d}.json", session.http.download(request))
 
     def cancel(self, session: Session, batch: Batch) -> Canceled:
         return Canceled.NOT_POSSIBLE
@@ -202,3 +215,28 @@ class DataGroup:
         answer = session.http.send(Request("POST", f"{session.base_url}/auth", headers, data, len(data)))
         names = ("AuthorizationToken", "authorizationToken", "authorization_token", "token", "Token", "access_token")
         return text_field(answer, json_object(answer), *names)
+
+
+@contextmanager
+def _unless_expired() -> Iterator[None]:
+    """Pass over a 403: object storage's answer to a URL that has expired."""
+    try:
+        yield
+    except Rejected as error:
+        if error.status != 403:
+            raise
+
+
+def _arrived_altered(answer: Response, payload: Payload) -> bool:
+    """Whether the storage service's ETag, where it is an MD5 (not under KMS encryption), is not that of the payload."""
+    etag = answer.headers.get("etag", "").strip('"').lower()
+    if (
+        not re.fullmatch("[0-9a-f]{32}", etag)
+        or answer.headers.get("x-amz-server-side-encryption", "AES256") != "AES256"
+    ):
+        return False
+    digest = hashlib.md5(usedforsecurity=False)
+    with payload.open() as body:
+        while block := body.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest() != etag

@@ -1,8 +1,8 @@
 """Reading a vendor's error file whose form nobody has published.
 
-Understood, line by line: the refused record as it was sent; an object that holds the record, as an object or as text,
-beside words about it; the record's id alone beside such words; all of these in one array; text with the record in it; for CSV, the refused rows,
-with a header or without, perhaps with the vendor's words in columns after theirs.
+Understood, line by line or as one array: the refused record as it was sent; an object that holds the record, as an
+object or as text, beside words about it; the record's id alone beside such words; text with the record in it; for CSV,
+the refused rows, with a header or without, perhaps with the vendor's words in columns after theirs.
 """
 
 from __future__ import annotations
