@@ -13,7 +13,7 @@ from typing import Any
 
 from batchdrop.account import fate, never_sent, outcome_of
 from batchdrop.destinations.base import Collected
-from batchdrop.errors import Ambiguous, AuthExpired, ObjectGone, ProvablyNotSent, RateLimited, Rejected
+from batchdrop.errors import Ambiguous, AuthExpired, DropRefused, ObjectGone, ProvablyNotSent, RateLimited, Rejected
 from batchdrop.job import Batch, Job
 from batchdrop.matching import SAMPLE, Refusals, Tally, rows_of_batch
 from batchdrop.parcels import Parcels, parcels_of
@@ -141,12 +141,19 @@ class Closing:
         tally, whole = Tally(), _whole(batch)
         if len(refusals) or batch.invalid or whole:
             records = parcels.replay(batch.start, batch.end)
-            self._write_part(batch.n, rows_of_batch(records, refusals, parcels.rejects(), tally, whole), tally)
+            rows = rows_of_batch(records, refusals, parcels.rejects(), tally, whole)
+            try:
+                self._write_part(batch.n, rows, tally)
+            except ObjectGone:
+                self.warnings.append(f"batch {batch.n}: the drop is gone, so its rejects have no lines")
+                return Tally(matched=len(refusals))
         return tally
 
     def _rest(self, batches: list[Batch]) -> Counts:
         """What was never packaged: counted, and written to the rejects file so that it can be dropped again."""
-        if not self.parcels or (batches and batches[-1].last):
+        if not self.parcels:
+            return Counts(invalid=int(self.job.failure.get("records", 0)))
+        if batches and batches[-1].last:
             return Counts()
         start = batches[-1].end if batches else None
         tally = Tally()
@@ -156,8 +163,8 @@ class Closing:
         try:
             rows = rows_of_batch(records, Refusals(()), self.parcels.rejects(), tally, whole)
             self._write_part(_REST_PART, rows, tally)
-        except ObjectGone:
-            self.warnings.append("the drop is gone from the bucket: its unsent records could not be counted")
+        except (ObjectGone, DropRefused) as error:
+            self.warnings.append(f"not all of the unsent records could be counted: {error}")
         return Counts(invalid=tally.invalid, unprocessed=tally.unprocessed)
 
     # --- parts of the rejects file ---
@@ -233,6 +240,7 @@ class Closing:
 
     def _announce(self, document: dict[str, Any]) -> None:
         self.world.metrics.count(f"Jobs{''.join(w.title() for w in document['outcome'].split('_'))}")
+        self.world.metrics.count("JobSeconds", (self.world.ledger.now() - self.job.created_at) // 1000)
         for name, value in document["counts"].items():
             self.world.metrics.count(f"Records{name.title()}", value)
         told = ("job_id", "route", "destination", "outcome", "reason", "counts", "drop", "revision")

@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, Protocol, cast
 
 from batchdrop.destinations.base import Output, Payload
+from batchdrop.errors import DropRefused
 from batchdrop.job import Job
 from batchdrop.ports import ObjectRef, Objects
 from batchdrop.records.inspect import inspect
 from batchdrop.records.inspection import Inspection
 from batchdrop.records.model import Checkpoint, SourceRecord
 from batchdrop.records.packager import Packager
+from batchdrop.records.refused import count_refused
 from batchdrop.records.rejects import RejectsWriter
 from batchdrop.records.spec import InputSpec, OutputSpec
 from batchdrop.route import Route
@@ -114,6 +116,14 @@ def look_into(job: Job, route: Route, objects: Objects, check: Callable[[], None
 
         return look_into_set(job, spec, output, objects, check)
     return inspect(StoredSource(objects, job.drop), spec, check=check).to_json()
+
+
+def count_unusable(job: Job, route: Route, objects: Objects, refusal: DropRefused) -> int:
+    """How many records a drop that was refused as a whole is taken to hold."""
+    output = route.vendor.output(route.account)
+    if output.format in SETS:
+        return 0
+    return count_refused(StoredSource(objects, job.drop), input_spec(route, output), refusal)
 
 
 def parcels_of(job: Job, route: Route, objects: Objects) -> Parcels:

@@ -27,7 +27,7 @@ from batchdrop.errors import (
 )
 from batchdrop.job import Batch, Job
 from batchdrop.ledger import LostOwnership
-from batchdrop.parcels import Parcel, Parcels, look_into, parcels_of
+from batchdrop.parcels import Parcel, Parcels, count_unusable, look_into, parcels_of
 from batchdrop.ports import Item
 from batchdrop.route import Route
 from batchdrop.session import open_session
@@ -114,7 +114,11 @@ class Submission:
         if self.job.inspection:
             return
         self._need_time()
-        found = look_into(self.job, self.route, self.world.objects, self._need_time)
+        try:
+            found = look_into(self.job, self.route, self.world.objects, self._need_time)
+        except DropRefused as error:
+            counted = count_unusable(self.job, self.route, self.world.objects, error)
+            raise GiveUp(error.reason, str(error), line=error.line, offset=error.offset, records=counted) from None
         self.job = self._hold(inspection=found, duplicate_content_of=self._same_content(str(found["sha256"])))
         if self.job.duplicate_content_of and self.route.on_duplicate_content == "skip":
             raise GiveUp("duplicate_content", f"the same bytes were dropped before: {self.job.duplicate_content_of}")
