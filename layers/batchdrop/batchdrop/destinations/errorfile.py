@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 
 from batchdrop.destinations.base import Reject
 
@@ -49,8 +50,10 @@ def rejects_in(lines: Iterable[bytes], spec: IdSpec, *, as_csv: bool) -> Iterato
     """The refused records that can be told by their id; a line that names none is passed over."""
     if not spec.fields:
         return
-    texts = (line.decode("utf-8", "replace").removeprefix("\ufeff") for line in lines)
-    for reject in _from_csv(texts, spec) if as_csv else _from_json(texts, spec):
+    texts: Iterator[str] = (line.decode("utf-8", "replace").removeprefix("\ufeff") for line in lines)
+    first = next(texts, "")
+    texts, is_csv = chain((first,), texts), as_csv and not first.lstrip().startswith(("{", "["))
+    for reject in _from_csv(texts, spec) if is_csv else _from_json(texts, spec):
         if reject is not None:
             yield reject
 
