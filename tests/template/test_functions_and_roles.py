@@ -1,0 +1,123 @@
+"""The functions as deployed: how they run, and that each may do only what it must."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from tests.template.translated import REPO, listed, resources, source, statements
+
+FUNCTIONS = ("Submit", "Poll", "Webhook", "Finish", "Sweep")
+# Actions that know no narrower resource than everything.
+ANYWHERE = ("logs:", "xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSampling")
+
+
+def function(name: str) -> dict[str, Any]:
+    return resources("AWS::Lambda::Function")[f"{name}Function"]
+
+
+def role_of(name: str) -> str:
+    return str(function(name)["Role"]["Fn::GetAtt"][0])
+
+
+def grants(name: str) -> list[dict[str, Any]]:
+    return [statement for role, statement in statements() if role == role_of(name)]
+
+
+def actions(name: str) -> set[str]:
+    return {action for statement in grants(name) for action in listed(statement["Action"])}
+
+
+def test_there_are_five_functions_and_no_other() -> None:
+    assert set(resources("AWS::Lambda::Function")) == {f"{name}Function" for name in FUNCTIONS}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_is_traced_logs_json_to_a_kept_log_and_has_its_processor_and_limits(name: str) -> None:
+    found = function(name)
+    assert found["Architectures"] == [{"Ref": "Architecture"}]
+    assert found["Runtime"] == {"Ref": "PythonRuntime"}
+    assert found["TracingConfig"] == {"Mode": "Active"}
+    assert found["LoggingConfig"]["LogFormat"] == "JSON"
+    group = resources("AWS::Logs::LogGroup")[found["LoggingConfig"]["LogGroup"]["Ref"]]
+    assert group["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+    assert "Timeout" in found
+    assert "MemorySize" in found
+    assert len(found["Layers"]) == 1
+    assert (REPO / f"functions/{name.lower()}/app.py").is_file()
+
+
+def test_arm_is_the_default_and_traces_hold_no_answers() -> None:
+    assert source()["Parameters"]["Architecture"]["Default"] == "arm64"
+    for name in FUNCTIONS:
+        variables = function(name)["Environment"]["Variables"]
+        assert variables["POWERTOOLS_TRACER_CAPTURE_RESPONSE"] == "false"
+        assert variables["POWERTOOLS_TRACER_CAPTURE_ERROR"] == "false"
+
+
+def test_every_function_has_a_role_of_its_own() -> None:
+    assert Counter(role_of(name) for name in FUNCTIONS).most_common(1)[0][1] == 1
+
+
+def test_no_role_has_a_managed_policy_but_the_one_sam_adds_for_traces() -> None:
+    managed = {n: r["ManagedPolicyArns"] for n, r in resources("AWS::IAM::Role").items() if r.get("ManagedPolicyArns")}
+    assert managed in ({}, {"WorkflowRole": ["arn:aws:iam::aws:policy/AWSXrayWriteOnlyAccess"]})
+
+
+def test_no_grant_is_of_every_action() -> None:
+    for role, statement in statements():
+        for action in listed(statement["Action"]):
+            assert not action.endswith(":*"), f"{role}: {action}"
+            assert action != "*", role
+
+
+def test_no_grant_is_on_everything_but_where_aws_knows_nothing_narrower() -> None:
+    for role, statement in statements():
+        if "*" in listed(statement["Resource"]):
+            wide = [a for a in listed(statement["Action"]) if not a.startswith(ANYWHERE)]
+            assert wide == [], f"{role} may do this anywhere: {wide}"
+
+
+def test_no_secret_value_is_in_the_template_and_none_in_a_variable() -> None:
+    for name in FUNCTIONS:
+        for variable in function(name)["Environment"]["Variables"]:
+            assert not any(word in variable for word in ("SECRET", "PASSWORD", "TOKEN", "API_KEY"))
+    assert "GenerateSecretString" in resources("AWS::SecretsManager::Secret")["NotificationKeys"]
+
+
+@pytest.mark.acceptance("F9")
+def test_the_public_function_reaches_the_ledger_one_secret_and_the_waiter_alone() -> None:
+    services = {action.partition(":")[0] for action in actions("Webhook")} - {"logs", "xray", "kms"}
+    assert services == {"dynamodb", "secretsmanager", "states"}
+    assert {a for a in actions("Webhook") if a.startswith("dynamodb:")} <= {"dynamodb:UpdateItem", "dynamodb:GetItem"}
+    secrets = [s for s in grants("Webhook") if "secretsmanager:GetSecretValue" in listed(s["Action"])]
+    assert [s["Resource"] for s in secrets] == [{"Ref": "NotificationKeys"}]
+
+
+def test_only_the_webhook_can_wake_a_waiter() -> None:
+    assert [name for name in FUNCTIONS if "states:SendTaskSuccess" in actions(name)] == ["Webhook"]
+
+
+def test_only_finish_writes_reports_and_nobody_deletes_a_drop() -> None:
+    for name in FUNCTIONS:
+        deletes = [s for s in grants(name) if "s3:DeleteObject" in listed(s["Action"])]
+        assert all("DropBucket" not in json.dumps(s["Resource"]) for s in deletes)
+        assert all("DropBucket" not in json.dumps(s["Resource"]) for s in grants(name)
+                   if "s3:PutObject" in listed(s["Action"]))  # fmt: skip
+
+
+@pytest.mark.acceptance("D8")
+def test_a_lease_outlives_the_worker_it_was_given_to() -> None:
+    """The lease is the invocation's own end plus a margin; kills have been seen a second after it."""
+    margin = source()["Parameters"]["LeaseMargin"]
+    assert margin["Default"] >= 60
+    assert function("Submit")["Environment"]["Variables"]["LEASE_MARGIN"] == {"Ref": "LeaseMargin"}
+
+
+def test_a_worker_has_time_to_finish_what_it_has_begun() -> None:
+    parameters = source()["Parameters"]
+    assert parameters["Reserve"]["Default"] < parameters["SubmitTimeout"]["Default"] / 2
+    assert parameters["SubmitTimeout"]["MaxValue"] <= 900
