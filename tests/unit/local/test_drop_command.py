@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import boto3
+import pytest
+from batchdrop.drop import job_id
+
+from local import upload
+from tests.unit.local.conftest import DROPS, Run, Shop
+
+ROUTE = {"destination": "datagroup", "account": {"notification_method": "none"}, "secret": "people-main"}
+
+
+@pytest.fixture
+def people(shop: Shop) -> None:
+    boto3.client("ssm").put_parameter(Name="/shop/routes/people", Value=json.dumps(ROUTE), Type="String")
+
+
+def id_of(key: str) -> str:
+    return job_id(DROPS, key, boto3.client("s3").head_object(Bucket=DROPS, Key=key)["VersionId"])
+
+
+def test_a_file_goes_under_its_route_and_the_job_id_is_printed(run: Run, people: None, tmp_path: Path) -> None:
+    file = tmp_path / "a list+é.csv"
+    file.write_text("email\na@example.org\n")
+    done = run("drop", file, "--route", "people")
+    assert done.code == 0, done.err
+    assert done.out == id_of("drops/people/a list+é.csv") + "\n"
+    body = boto3.client("s3").get_object(Bucket=DROPS, Key="drops/people/a list+é.csv")["Body"].read()
+    assert body == file.read_bytes()
+
+
+def test_json_is_one_job_for_one_file_and_a_list_for_several(run: Run, people: None, tmp_path: Path) -> None:
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text("email\na@example.org\n")
+    one = run("drop", tmp_path / "a.csv", "--route", "people", "--json").json
+    assert one["job_id"] == id_of("drops/people/a.csv")
+    both = run("drop", tmp_path / "a.csv", tmp_path / "b.csv", "--route", "people", "--json").json
+    assert [job["job_id"] for job in both["jobs"]] == [id_of("drops/people/a.csv"), id_of("drops/people/b.csv")]
+
+
+def test_a_large_file_goes_up_in_parts_and_arrives_whole(
+    run: Run, people: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload, "PART", 5 << 20)
+    file = tmp_path / "large.csv"
+    file.write_bytes(b"email\n" + b"a@example.org\n" * 900_000)
+    assert run("drop", file, "--route", "people").out.strip() == id_of("drops/people/large.csv")
+    found = boto3.client("s3").get_object(Bucket=DROPS, Key="drops/people/large.csv")
+    assert found["Body"].read() == file.read_bytes()
+
+
+def test_nothing_is_dropped_when_one_of_the_files_is_missing(run: Run, people: None, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("email\na@example.org\n")
+    done = run("drop", tmp_path / "a.csv", tmp_path / "nope.csv", "--route", "people")
+    assert done.code == 1
+    assert "nope.csv: there is no such file" in done.err
+    assert "Contents" not in boto3.client("s3").list_objects_v2(Bucket=DROPS)
+
+
+def test_a_directory_for_a_route_of_single_files_is_refused(run: Run, people: None, tmp_path: Path) -> None:
+    done = run("drop", tmp_path, "--route", "people")
+    assert done.code == 1
+    assert "takes single files" in done.err
+
+
+def test_a_route_that_is_not_there_is_refused_before_anything_goes_up(run: Run, shop: Shop, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("email\n")
+    done = run("drop", tmp_path / "a.csv", "--route", "nobody")
+    assert done.code == 1
+    assert 'there is no route "nobody"' in done.err
+
+
+def test_a_set_is_closed_by_its_marker_and_lies_in_a_folder_of_its_own(shop: Shop, tmp_path: Path) -> None:
+    for name in ("control.json", "data/people.json", ".hidden", "_READY"):
+        path = tmp_path / "set" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+    s3 = boto3.client("s3")
+    first = upload.drop_set(s3, DROPS, "staff", tmp_path / "set", lambda _: None)
+    second = upload.drop_set(s3, DROPS, "staff", tmp_path / "set", lambda _: None)
+    assert first != second
+    keys = [found["Key"] for found in s3.list_objects_v2(Bucket=DROPS)["Contents"]]
+    folders = {key.split("/")[2] for key in keys}
+    assert len(folders) == 2
+    names = {key.split("/", 3)[3] for key in keys}
+    assert names == {"control.json", "data/people.json", "_READY"}
+
+
+@pytest.fixture
+def route_file(tmp_path: Path) -> Path:
+    file = tmp_path / "route.json"
+    file.write_text(json.dumps(ROUTE))
+    return file
+
+
+def test_a_check_says_what_would_be_sent_and_what_not_without_any_stack(
+    run: Run, tmp_path: Path, route_file: Path
+) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("email,name\na@example.org,A\nb@example.org,B,extra\nc@example.org,C\n")
+    done = run("check", file, "--route", route_file, "--json")
+    assert done.code == 4
+    assert (done.json["records"], done.json["invalid"], len(done.json["batches"])) == (2, 1, 1)
+    assert done.json["problems"][0]["line"] == 3
+    words = run("check", file, "--route", route_file)
+    assert "line 3: row_too_long" in words.err
+    assert "2 records would go to datagroup, 1 are invalid" in words.err
+
+
+def test_a_good_file_checks_out_with_zero(run: Run, tmp_path: Path, route_file: Path) -> None:
+    (tmp_path / "a.ndjson").write_text('{"email": "a@example.org"}\n')
+    assert run("check", tmp_path / "a.ndjson", "--route", route_file).code == 0
+
+
+def test_a_file_that_cannot_be_used_at_all_is_refused_with_the_place(
+    run: Run, tmp_path: Path, route_file: Path
+) -> None:
+    (tmp_path / "a.csv").write_bytes(b"email\na@example.org\ncaf\xe9@example.org\n")
+    done = run("check", tmp_path / "a.csv", "--route", route_file)
+    assert done.code == 1
+    assert "refused" in done.err
+    refused = run("check", tmp_path / "a.csv", "--route", route_file, "--json").json["refused"]
+    assert refused["reason"] == "encoding"

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from batchdrop.words import Counts
+
+from tests.unit.local.conftest import Run, Shop
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code"),
+    [
+        ("completed", 0),
+        ("handed_over", 0),
+        ("completed_with_rejects", 4),
+        ("failed", 1),
+        ("canceled", 1),
+        ("timed_out", 1),
+        ("held", 1),
+    ],
+)
+def test_wait_exits_by_the_outcome(run: Run, shop: Shop, outcome: str, code: int) -> None:
+    shop.job(outcome=outcome)
+    done = run("wait", "j1", "--timeout", 5)
+    assert (done.code, done.out) == (code, f"{outcome}\n")
+
+
+def test_wait_gives_up_with_124_when_the_time_is_up(run: Run, shop: Shop) -> None:
+    shop.job()
+    done = run("wait", "j1", "--timeout", 0, "--json")
+    assert done.code == 124
+    assert done.json["state"] == "submitting"
+    assert "has not ended after 0 s" in done.err
+
+
+def test_wait_waits_for_a_job_that_is_not_claimed_yet(run: Run, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def claim_it(_: float) -> None:
+        shop.job(outcome="completed")
+
+    monkeypatch.setattr("local.verbs.jobs.time.sleep", claim_it)
+    assert run("wait", "j1", "--timeout", 60).code == 0
+
+
+def test_jobs_are_listed_newest_first(run: Run, shop: Shop) -> None:
+    shop.job("old", outcome="completed", counts=Counts(accepted=2, invalid=1))
+    lines = run("jobs").out.splitlines()
+    assert lines[0].startswith("job\troute\tstate")
+    assert lines[1].split("\t")[:6] == ["old", "people", "completed", "3", "2", "1"]
+    assert run("jobs", "--json").json["jobs"][0]["counts"]["records"] == 3
+
+
+def test_a_job_is_shown_with_its_batches(run: Run, shop: Shop) -> None:
+    shop.job()
+    shop.batch(receipt={"batch_id": "b-7"}, word="PROCESSING")
+    found = run("show", "j1", "--json").json
+    assert found["state"] == "submitting"
+    assert found["batches"][0]["receipt"] == {"batch_id": "b-7"}
+    assert "batch_id=b-7" in run("show", "j1").out
+
+
+def test_an_unknown_job_is_told_without_a_traceback(run: Run, shop: Shop) -> None:
+    done = run("show", "nope")
+    assert done.code == 1
+    assert "there is no job nope" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_watching_an_ended_job_prints_it_and_exits_like_wait(run: Run, shop: Shop) -> None:
+    shop.job(outcome="completed_with_rejects")
+    shop.batch(state="succeeded")
+    done = run("watch", "j1")
+    assert done.code == 4
+    assert done.out.splitlines() == ["j1 drops/people/a.csv completed_with_rejects", "j1 batch 1 succeeded"]
+
+
+REPORT = {
+    "outcome": "completed_with_rejects",
+    "reason": "some records were not accepted",
+    "drop": {"bucket": "shop-drops", "key": "drops/people/a.csv"},
+    "counts": {"records": 3, "accepted": 2, "invalid": 1, "rejected": 0, "unprocessed": 0, "unconfirmed": 0},
+    "warnings": [],
+    "rejects": [{"line": 3, "id": "7", "outcome": "invalid", "code": "row_too_long", "message": "the row has 3 cells"}],
+    "rejects_file": "rejects.csv",
+}
+
+
+def test_a_report_is_printed_for_people_and_whole_as_json(run: Run, shop: Shop) -> None:
+    job = shop.job(outcome="completed_with_rejects")
+    shop.put_result(job, "report.json", json.dumps(REPORT))
+    assert run("report", "j1", "--json").json == REPORT
+    text = run("report", "j1").out
+    assert "records:  3 records, 2 accepted, 1 invalid" in text
+    assert "3\t7\tinvalid\trow_too_long\tthe row has 3 cells" in text
+
+
+def test_a_job_that_has_not_ended_has_no_report_yet(run: Run, shop: Shop) -> None:
+    shop.job()
+    done = run("report", "j1")
+    assert done.code == 1
+    assert "has not ended yet: batchdrop wait j1" in done.err
+
+
+def test_rejects_are_fetched_byte_for_byte(run: Run, shop: Shop, tmp_path: Path) -> None:
+    job = shop.job(outcome="completed_with_rejects")
+    shop.put_result(job, "report.json", json.dumps(REPORT))
+    shop.put_result(job, "rejects.csv", "email,batchdrop_line\né@example.org,3\n")
+    assert run("rejects", "j1", "-o", tmp_path / "mend.csv").code == 0
+    assert (tmp_path / "mend.csv").read_text() == "email,batchdrop_line\né@example.org,3\n"
+
+
+def test_an_open_job_can_be_canceled_and_an_ended_one_not(run: Run, shop: Shop) -> None:
+    shop.job("open")
+    shop.job("over", outcome="completed")
+    assert run("cancel", "open", "--json").json["state"] == "canceling"
+    done = run("cancel", "over")
+    assert done.code == 1
+    assert "has ended already: completed" in done.err
+
+
+@pytest.mark.parametrize("words", [[], ["--resubmit", "--abandon"], ["--adopt", "x", "--resubmit"]])
+def test_resolve_wants_exactly_one_decision(run: Run, shop: Shop, words: list[str]) -> None:
+    done = run("resolve", "j1", *words)
+    assert done.code == 2
+    assert "choose one of" in done.err
+
+
+def test_only_a_held_job_can_be_resolved(run: Run, shop: Shop) -> None:
+    shop.job(outcome="completed")
+    done = run("resolve", "j1", "--abandon")
+    assert done.code == 1
+    assert "not held but completed" in done.err
+
+
+def test_a_job_that_runs_cannot_be_run_again(run: Run, shop: Shop) -> None:
+    shop.job()
+    done = run("rerun", "j1")
+    assert done.code == 1
+    assert "has not ended" in done.err
+
+
+def test_without_a_local_stack_and_a_name_the_way_out_is_told(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("BATCHDROP_HOME", str(tmp_path))
+    monkeypatch.delenv("BATCHDROP_STACK", raising=False)
+    done = run("jobs")
+    assert done.code == 1
+    assert "batchdrop up --detach" in done.err
+    assert "--stack" in done.err

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import boto3
+import pytest
+
+from tests.unit.local.conftest import Run, Shop
+
+ROUTE = """\
+destination: datagroup
+account: {notification_method: none}
+secret: people-main
+deadline: 12h
+"""
+SECRET = {"api_key": "k-123", "username": "u-123", "password": "p-123"}
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    (tmp_path / "route.yaml").write_text(ROUTE)
+    (tmp_path / "secret.json").write_text(json.dumps(SECRET))
+    return tmp_path
+
+
+def test_a_route_and_its_secret_are_put_where_the_functions_read_them(run: Run, shop: Shop, files: Path) -> None:
+    done = run("routes", "put", "people", "--file", files / "route.yaml", "--secret", files / "secret.json")
+    assert done.code == 0, done.err
+    stored = boto3.client("ssm").get_parameter(Name="/shop/routes/people")["Parameter"]["Value"]
+    assert json.loads(stored)["deadline"] == "12h"
+    secret = boto3.client("secretsmanager").get_secret_value(SecretId="shop/people-main")["SecretString"]
+    assert json.loads(secret) == SECRET
+
+
+def test_putting_a_route_again_replaces_route_and_secret(run: Run, shop: Shop, files: Path) -> None:
+    words = ("routes", "put", "people", "--file", files / "route.yaml", "--secret", files / "secret.json")
+    run(*words)
+    (files / "secret.json").write_text(json.dumps(SECRET | {"password": "new"}))
+    assert run(*words).code == 0
+    assert "new" in boto3.client("secretsmanager").get_secret_value(SecretId="shop/people-main")["SecretString"]
+
+
+def test_a_route_without_its_secret_is_put_with_a_word_about_it(run: Run, shop: Shop, files: Path) -> None:
+    done = run("routes", "put", "people", "--file", files / "route.yaml")
+    assert done.code == 0
+    assert 'secret "people-main" does not exist yet' in done.err
+
+
+def test_a_wrong_route_is_refused_with_every_wrong_field(run: Run, shop: Shop, files: Path) -> None:
+    (files / "route.yaml").write_text("destination: datagroup\nsecret: x\ndeadline: soon\npoll: {first: 0s}\n")
+    done = run("routes", "put", "people", "--file", files / "route.yaml")
+    assert done.code == 1
+    assert "deadline" in done.err
+    assert boto3.client("ssm").describe_parameters()["Parameters"] == []
+
+
+@pytest.mark.parametrize(
+    ("secret", "told"),
+    [
+        ({"api_key": "k-123", "username": "u-123"}, 'field "password" is missing'),
+        ({**SECRET, "password": "p-123 \n"}, 'field "password" has spaces around it'),
+        (["k-123"], "a secret is an object with the fields"),
+    ],
+)
+def test_a_wrong_secret_is_refused_by_field_and_never_shown(
+    run: Run, shop: Shop, files: Path, secret: object, told: str
+) -> None:
+    (files / "secret.json").write_text(json.dumps(secret))
+    done = run("routes", "put", "people", "--file", files / "route.yaml", "--secret", files / "secret.json")
+    assert done.code == 1
+    assert told in done.err
+    assert "-123" not in done.err + done.out
+
+
+def test_a_secret_file_that_is_not_json_is_told_by_line_and_never_shown(run: Run, shop: Shop, files: Path) -> None:
+    (files / "secret.json").write_text('{"api_key": "k-123"\n "x"}')
+    done = run("routes", "put", "people", "--file", files / "route.yaml", "--secret", files / "secret.json")
+    assert done.code == 1
+    assert "line 2: this is not valid JSON" in done.err
+    assert "k-123" not in done.err
+
+
+def test_routes_are_listed_and_shown(run: Run, shop: Shop, files: Path) -> None:
+    run("routes", "put", "people", "--file", files / "route.yaml")
+    assert run("routes", "list").out == "route\tdestination\tsecret\npeople\tdatagroup\tpeople-main\n"
+    assert run("routes", "list", "--json").json["routes"][0]["name"] == "people"
+    assert "deadline: 12h" in run("routes", "show", "people").out
+    assert run("routes", "show", "people", "--json").json["secret"] == "people-main"
+
+
+def test_a_route_that_is_not_there_is_named(run: Run, shop: Shop) -> None:
+    done = run("routes", "show", "nobody")
+    assert done.code == 1
+    assert 'there is no route "nobody"' in done.err
+
+
+def test_a_route_file_is_checked_without_any_stack(run: Run, files: Path) -> None:
+    assert run("routes", "check", files / "route.yaml").code == 0
+    (files / "route.yaml").write_text(ROUTE.replace("datagroup", "datagruop"))
+    done = run("routes", "check", files / "route.yaml", "--json")
+    assert done.code == 1
+    assert done.json["problems"][0]["field"] == "destination"
+    assert "datagroup" in done.json["problems"][0]["message"]
+
+
+def test_a_file_that_is_not_yaml_is_told_by_line(run: Run, files: Path) -> None:
+    (files / "route.yaml").write_text("destination: datagroup\naccount: {\n")
+    done = run("routes", "check", files / "route.yaml")
+    assert done.code == 1
+    assert "line 3: this is not valid YAML" in done.err
