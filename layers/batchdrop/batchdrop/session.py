@@ -90,7 +90,7 @@ def _secret(world: World, route: Route) -> Callable[[bool], Mapping[str, str]]:
 
 def _notification_url(world: World, job: Job, route: Route) -> str:
     base = world.settings.notification_url
-    if not (base and route.vendor.callbacks):
+    if not (base and route.vendor.callbacks) or job.packaged_at:  # all is submitted: nobody is to be told it any more
         return ""
     expires = job.deadline_at // 1000 + _AFTER_DEADLINE
     token = capability.issue(world.secrets.get(NOTIFICATION_KEYS), job.job_id, expires)

@@ -21,6 +21,8 @@ class Swept:
     drops_without_job: int
     jobs_without_execution: int
     vendor_orphans: int  # submissions begun and given up at vendors, of unfinished jobs
+    jobs_open: int
+    jobs_overdue: int  # open though their deadline has passed, and the time it takes to write a report
 
 
 def sweep(world: World) -> Swept:
@@ -29,7 +31,9 @@ def sweep(world: World) -> Swept:
     jobs = world.ledger.open_jobs()
     revived = sum(_is_stranded(world, job) and revive(world, job.job_id) for job in jobs)
     orphans = sum(len(batch.orphans) for job in jobs for batch in world.ledger.batches(job.job_id))
-    found = Swept(lost, revived, orphans)
+    late = world.ledger.now() - AGE * 1000
+    found = Swept(lost, revived, orphans, len(jobs), sum(job.deadline_at < late for job in jobs))
+    world.metrics.count("SweepFinds", lost + revived)
     for name, value in asdict(found).items():
         world.metrics.count("".join(word.title() for word in name.split("_")), value)
     return found

@@ -21,5 +21,8 @@ def client(service: str) -> Any:
     """A client with bounded time-outs; its own retries are safe, as every write that matters is conditional."""
     from botocore.config import Config
 
-    config = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 4})
+    # Signed URLs by version 4: the older one, still boto3's choice here and there, is refused for encrypted objects.
+    signing: Any = {"signature_version": "s3v4"} if service == "s3" else {}
+    retries: Any = {"mode": "standard", "total_max_attempts": 4}
+    config = Config(connect_timeout=5, read_timeout=60, retries=retries, **signing)
     return _session().client(service, config=config)  # type: ignore[call-overload]
