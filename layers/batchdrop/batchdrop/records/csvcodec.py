@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -15,6 +16,7 @@ from batchdrop.records.codec import Encoded, Entry, too_big
 from batchdrop.records.columns import Columns
 from batchdrop.records.csvcut import Cutter, Skipper
 from batchdrop.records.model import Problem
+from batchdrop.records.rows import RowsEncoder
 from batchdrop.records.safecell import restore
 from batchdrop.records.spec import InputSpec, OutputSpec
 
@@ -49,19 +51,46 @@ class CsvCodec:
         self.cutting = CsvCutting(spec, tidy=tidy)
         self._to_csv = output.format == "csv"
         self._quote_all = output.csv_quoting == "strings"
+        self._rows = RowsEncoder(self.columns)
+        self._delimiter = spec.delimiter.encode()
+        self._quoted = re.compile(rb"%b[^%b]*+%b" % ((re.escape(self.cutting.cutter.quote),) * 3))
+        # Rows a vendor can read as they are pass byte for byte, whatever their line ends and quoting.
+        plain = (spec.delimiter, spec.quote, output.csv_quoting) == (",", '"', "minimal")
+        whole = len(self.columns.used) == len(self.columns.header) and not self.columns.mended
+        self._as_is = self._to_csv and tidy and plain and whole
+        self._only_widths = not (self.columns.required or spec.types or len(self.columns.header) == 1)
         self.head = self._csv_line([(c.name, "string") for c in self.columns.used]) if self._to_csv else b""
 
     def whole(self, block: Block) -> Encoded | None:
-        if block.oversize or len(block.data) > self.spec.max_record_bytes or b"\0" in block.data:
+        data = block.data
+        if block.oversize or len(data) > self.spec.max_record_bytes or b"\0" in data or self.columns.mended:
             return None
+        if self._as_is and self._only_widths:
+            return Encoded(data, lines) if (lines := self._even_lines(data)) else None
         try:
-            rows = [row for row in self._reader(block.data.decode()) if row]
-            encoded = [self._encode(self._restored(row)) for row in rows]
+            rows = list(self._reader(data.decode()))
         except csv.Error:
             return None
-        if any(type(line) is Problem for line in encoded):
-            return None
-        return Encoded(b"".join(encoded), len(rows))  # type: ignore[arg-type]
+        if self._as_is:
+            return Encoded(data, len(rows)) if self._rows.check(rows) and self._rows.fits(rows) else None
+        return self._encoded([row for row in rows if row])
+
+    def _encoded(self, rows: list[list[str]]) -> Encoded | None:
+        if self._to_csv:
+            lines = [self._encode(row) for row in rows]
+            sound = not any(type(line) is Problem for line in lines)
+            return Encoded(b"".join(lines), len(rows)) if sound else None  # type: ignore[arg-type]
+        records = self._rows.records(rows)
+        return Encoded(_encoder.encode_lines(records), len(records)) if records else None
+
+    def _even_lines(self, data: bytes) -> int:
+        """How many rows there are, if all are as wide as the header; else 0. For tidy text only."""
+        bare = self._quoted.sub(b"", data) if self.cutting.cutter.quote in data else data
+        if bare.count(b"\r") != bare.count(b"\r\n"):
+            return 0
+        lines = bare.split(b"\n")[:-1]
+        delimiters = len(self.columns.header) - 1
+        return len(lines) if {line.count(self._delimiter) for line in lines} == {delimiters} else 0
 
     def entries(self, block: Block) -> Iterator[Entry]:
         if block.oversize:
@@ -87,6 +116,8 @@ class CsvCodec:
             return Entry(start, line, [text.rstrip("\r\n")], None, problem)
         row = self._restored(row)
         encoded = self._encode(row)
+        if self._as_is and isinstance(encoded, bytes):
+            encoded = record
         if isinstance(encoded, Problem):
             problem = Problem(encoded.code, encoded.message, encoded.column, offset)
             return Entry(start, line, row, None, problem)

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from batchdrop.errors import DropRefused
 from batchdrop.records.blocks import Block, blocks, limited
 from batchdrop.records.codec import Codec, Entry
 from batchdrop.records.csvcodec import CsvCodec
@@ -179,7 +180,9 @@ def _overhead(output: OutputSpec, head: bytes) -> int:
 
 
 def make_codec(spec: InputSpec, output: OutputSpec, inspection: Inspection) -> Codec:
-    """The codec for an inspected drop."""
+    """The codec for an inspected drop. Raises `DropRefused` where the output cannot hold the input."""
+    if output.format == "csv" and inspection.format != "csv":
+        raise DropRefused("format", "this route sends CSV, and JSON records cannot become CSV rows; drop a CSV file")
     if inspection.format == "csv":
         return CsvCodec(inspection.header, spec, output, tidy=inspection.tidy)
     return JsonCodec(spec, array=inspection.format == "json")
