@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from batchdrop import wiring
 from batchdrop.aws import clients
 from batchdrop.aws.dynamodb import DynamoTable
 from batchdrop.aws.services import SystemClock
@@ -40,6 +42,12 @@ class Ran:
 
 
 Run = Callable[..., Ran]
+
+
+@cache
+def aws(service: Any) -> Any:
+    """A client of the account the shop is in. Kept: making clients is what takes time here, and moto does not mind."""
+    return boto3.Session().client(service)
 
 
 @pytest.fixture
@@ -78,19 +86,20 @@ class Shop:
         return self.ledger.new_batch(Batch(job_id, n, **known))
 
     def put_result(self, job: Job, name: str, body: str) -> None:
-        boto3.client("s3").put_object(Bucket=RESULTS, Key=folder(job) + name, Body=body.encode())
+        aws("s3").put_object(Bucket=RESULTS, Key=folder(job) + name, Body=body.encode())
 
 
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     monkeypatch.setenv("BATCHDROP_HOME", str(tmp_path / "home"))
     with mock_aws():
-        clients.client.cache_clear()
+        for module in (clients, wiring):
+            monkeypatch.setattr(module, "client", aws)
         for bucket in (DROPS, RESULTS):
             _make_bucket(bucket)
         _make_table()
         role = "arn:aws:iam::123456789012:role/shop"
-        machine = boto3.client("stepfunctions").create_state_machine(name="job", definition=MACHINE, roleArn=role)
+        machine = aws("stepfunctions").create_state_machine(name="job", definition=MACHINE, roleArn=role)
         arn = machine["stateMachineArn"]
         outputs = {"DropBucketName": DROPS, "ResultsBucketName": RESULTS, "LedgerTable": TABLE, "WorkflowArn": arn}
         described = {
@@ -101,20 +110,17 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
             monkeypatch.setenv(name, "")  # the command sets them: put back afterwards
         monkeypatch.setattr(connection, "_deployed", lambda _: described)
         monkeypatch.setenv("BATCHDROP_STACK", "shop")
-        yield Shop(Ledger(DynamoTable(boto3.client("dynamodb"), TABLE), SystemClock()), arn)
-        clients.client.cache_clear()
+        yield Shop(Ledger(DynamoTable(aws("dynamodb"), TABLE), SystemClock()), arn)
 
 
 def _make_bucket(name: str) -> None:
-    s3 = boto3.client("s3")
-    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    aws("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    aws("s3").put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
 
 
 def _make_table() -> None:
-    client: Any = boto3.client("dynamodb")
     names = {"pk": "S", "sk": "S", "open": "S", "listing": "S", "created_at": "N"}
-    client.create_table(
+    aws("dynamodb").create_table(
         TableName=TABLE,
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[{"AttributeName": n, "AttributeType": t} for n, t in names.items()],

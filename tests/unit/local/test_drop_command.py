@@ -3,23 +3,22 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import boto3
 import pytest
 from batchdrop.drop import job_id
 
 from local import upload
-from tests.unit.local.conftest import DROPS, Run, Shop
+from tests.unit.local.conftest import DROPS, Run, Shop, aws
 
 ROUTE = {"destination": "datagroup", "account": {"notification_method": "none"}, "secret": "people-main"}
 
 
 @pytest.fixture
 def people(shop: Shop) -> None:
-    boto3.client("ssm").put_parameter(Name="/shop/routes/people", Value=json.dumps(ROUTE), Type="String")
+    aws("ssm").put_parameter(Name="/shop/routes/people", Value=json.dumps(ROUTE), Type="String")
 
 
 def id_of(key: str) -> str:
-    return job_id(DROPS, key, boto3.client("s3").head_object(Bucket=DROPS, Key=key)["VersionId"])
+    return job_id(DROPS, key, aws("s3").head_object(Bucket=DROPS, Key=key)["VersionId"])
 
 
 def test_a_file_goes_under_its_route_and_the_job_id_is_printed(run: Run, people: None, tmp_path: Path) -> None:
@@ -28,7 +27,7 @@ def test_a_file_goes_under_its_route_and_the_job_id_is_printed(run: Run, people:
     done = run("drop", file, "--route", "people")
     assert done.code == 0, done.err
     assert done.out == id_of("drops/people/a list+é.csv") + "\n"
-    body = boto3.client("s3").get_object(Bucket=DROPS, Key="drops/people/a list+é.csv")["Body"].read()
+    body = aws("s3").get_object(Bucket=DROPS, Key="drops/people/a list+é.csv")["Body"].read()
     assert body == file.read_bytes()
 
 
@@ -48,7 +47,7 @@ def test_a_large_file_goes_up_in_parts_and_arrives_whole(
     file = tmp_path / "large.csv"
     file.write_bytes(b"email\n" + b"a@example.org\n" * 900_000)
     assert run("drop", file, "--route", "people").out.strip() == id_of("drops/people/large.csv")
-    found = boto3.client("s3").get_object(Bucket=DROPS, Key="drops/people/large.csv")
+    found = aws("s3").get_object(Bucket=DROPS, Key="drops/people/large.csv")
     assert found["Body"].read() == file.read_bytes()
 
 
@@ -57,7 +56,7 @@ def test_nothing_is_dropped_when_one_of_the_files_is_missing(run: Run, people: N
     done = run("drop", tmp_path / "a.csv", tmp_path / "nope.csv", "--route", "people")
     assert done.code == 1
     assert "nope.csv: there is no such file" in done.err
-    assert "Contents" not in boto3.client("s3").list_objects_v2(Bucket=DROPS)
+    assert "Contents" not in aws("s3").list_objects_v2(Bucket=DROPS)
 
 
 def test_a_directory_for_a_route_of_single_files_is_refused(run: Run, people: None, tmp_path: Path) -> None:
@@ -78,7 +77,7 @@ def test_a_set_is_closed_by_its_marker_and_lies_in_a_folder_of_its_own(shop: Sho
         path = tmp_path / "set" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("{}")
-    s3 = boto3.client("s3")
+    s3 = aws("s3")
     first = upload.drop_set(s3, DROPS, "staff", tmp_path / "set", lambda _: None)
     second = upload.drop_set(s3, DROPS, "staff", tmp_path / "set", lambda _: None)
     assert first != second

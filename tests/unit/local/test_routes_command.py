@@ -3,10 +3,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import boto3
 import pytest
 
-from tests.unit.local.conftest import Run, Shop
+from tests.unit.local.conftest import Run, Shop, aws
 
 ROUTE = """\
 destination: datagroup
@@ -27,9 +26,9 @@ def files(tmp_path: Path) -> Path:
 def test_a_route_and_its_secret_are_put_where_the_functions_read_them(run: Run, shop: Shop, files: Path) -> None:
     done = run("routes", "put", "people", "--file", files / "route.yaml", "--secret", files / "secret.json")
     assert done.code == 0, done.err
-    stored = boto3.client("ssm").get_parameter(Name="/shop/routes/people")["Parameter"]["Value"]
+    stored = aws("ssm").get_parameter(Name="/shop/routes/people")["Parameter"]["Value"]
     assert json.loads(stored)["deadline"] == "12h"
-    secret = boto3.client("secretsmanager").get_secret_value(SecretId="shop/people-main")["SecretString"]
+    secret = aws("secretsmanager").get_secret_value(SecretId="shop/people-main")["SecretString"]
     assert json.loads(secret) == SECRET
 
 
@@ -38,7 +37,7 @@ def test_putting_a_route_again_replaces_route_and_secret(run: Run, shop: Shop, f
     run(*words)
     (files / "secret.json").write_text(json.dumps(SECRET | {"password": "new"}))
     assert run(*words).code == 0
-    assert "new" in boto3.client("secretsmanager").get_secret_value(SecretId="shop/people-main")["SecretString"]
+    assert "new" in aws("secretsmanager").get_secret_value(SecretId="shop/people-main")["SecretString"]
 
 
 def test_a_route_without_its_secret_is_put_with_a_word_about_it(run: Run, shop: Shop, files: Path) -> None:
@@ -52,7 +51,7 @@ def test_a_wrong_route_is_refused_with_every_wrong_field(run: Run, shop: Shop, f
     done = run("routes", "put", "people", "--file", files / "route.yaml")
     assert done.code == 1
     assert "deadline" in done.err
-    assert boto3.client("ssm").describe_parameters()["Parameters"] == []
+    assert aws("ssm").describe_parameters()["Parameters"] == []
 
 
 @pytest.mark.parametrize(
