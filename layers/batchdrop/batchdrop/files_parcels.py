@@ -75,7 +75,11 @@ def _look(member: Member, reading: str, output: Output, check: Callable[[], None
 
 def _content(member: Member, reading: str, output: Output, check: Callable[[], None]) -> Content:
     if reading == "array":
-        return analyse(member.name, member.source, replace(_ARRAY, max_record_bytes=output.max_bytes // 2), check)
+        spec = replace(_ARRAY, max_record_bytes=output.max_bytes // 2)
+        content = analyse(member.name, member.source, spec, check)
+        if content.kind == "object":
+            raise DropRefused("json", f"{member.name} is one JSON object, but will be read as an array of objects")
+        return content
     if reading == "lines":
         with naming(member.name):
             text = LineFile(member.source, output.max_bytes)
