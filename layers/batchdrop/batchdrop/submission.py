@@ -225,7 +225,7 @@ class Submission:
 
     def _orphaned(self, batch: Batch, step: Step) -> dict[str, Any]:
         """Going back to an earlier step leaves what was made behind at the vendor: it is listed, never forgotten."""
-        if not batch.receipt or step is not self.route.vendor.steps()[0]:
+        if not batch.receipt or step.name != self.route.vendor.steps()[0].name:
             return {}
         return {"orphans": [*batch.orphans, batch.receipt], "receipt": {}}
 
@@ -263,6 +263,7 @@ class Submission:
 
     def _submitted(self, batch: Batch) -> Batch:
         changes: dict[str, Any] = {"state": BatchState.SUBMITTED, "receipt": batch.receipt, "message": ""}
+        changes |= {"warnings": batch.warnings} if batch.warnings else {}
         done = self.world.ledger.write_batch(batch, submitted_at=self.world.ledger.now(), **changes)
         self.world.metrics.count("BatchesSubmitted")
         return done
