@@ -15,7 +15,6 @@ from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import pytest
-
 from batchdrop.destinations.base import Destination, Session, Step
 from batchdrop.errors import ObjectGone
 from batchdrop.http import Client
@@ -31,6 +30,7 @@ from batchdrop.records.spec import InputSpec, OutputSpec
 from batchdrop.route import Route, read_route
 from batchdrop.session import BucketShelf
 from batchdrop.words import BatchState
+
 from local.simulators.clock import ManualClock
 from local.simulators.server import Simulator
 

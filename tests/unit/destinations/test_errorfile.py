@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from batchdrop.destinations.errorfile import IdSpec, rejects_in
 
 ID = IdSpec(("user.id", "at"), "/")
