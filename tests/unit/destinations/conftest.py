@@ -20,13 +20,14 @@ from batchdrop.errors import ObjectGone
 from batchdrop.http import Client
 from batchdrop.job import Batch, Job
 from batchdrop.matching import Refusals, Tally, rows_of_batch
+from batchdrop.parcels import input_spec
 from batchdrop.places import folder
 from batchdrop.ports import ObjectRef
 from batchdrop.records.inspect import inspect
 from batchdrop.records.packager import Packager
 from batchdrop.records.payload import Payload
 from batchdrop.records.rejects import RejectsWriter
-from batchdrop.records.spec import InputSpec, OutputSpec
+from batchdrop.records.spec import OutputSpec
 from batchdrop.route import Route, read_route
 from batchdrop.session import BucketShelf
 from batchdrop.words import BatchState
@@ -192,8 +193,7 @@ class Desk:
     def package(self, name: str, data: bytes) -> tuple[Packager, list[Any]]:
         """A drop cut into batches by the real engine, with what the destination demands."""
         output = self.vendor.output(self.route.account)
-        given = InputSpec.from_route(self.route.input)
-        spec = replace(given, id=output.id or given.id, required=output.required)
+        spec = input_spec(self.route, output)
         source = Drop(name, data)
         inspection = inspect(source, spec)
         self.session.job.inspection = inspection.to_json()
