@@ -8,7 +8,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from batchdrop import members
@@ -30,11 +30,19 @@ def nothing() -> None:
     """There is always time."""
 
 
+class Bucket(MemoryObjects):
+    """As S3, of an empty object no range can be had."""
+
+    def open(self, ref: ObjectRef, start: int = 0, end: int | None = None) -> BinaryIO:
+        assert not end or self.head(ref).size, "416 Range Not Satisfiable"
+        return super().open(ref, start, end)
+
+
 class Drop:
     """A set, or with `ready=None` a single file, in a bucket."""
 
     def __init__(self, files: Mapping[str, bytes], ready: bytes | None = b"") -> None:
-        self.objects = MemoryObjects(lambda: 0.0)
+        self.objects = Bucket(lambda: 0.0)
         for name, data in files.items():
             self.objects.put("drops", PLACE + name, data)
         key = PLACE + ("_READY" if ready is not None else next(iter(files)))
@@ -166,6 +174,11 @@ def test_a_broken_file_refuses_the_set_by_its_name(data: bytes, reason: str) -> 
     with pytest.raises(DropRefused, match=r"^p\.json: ") as refused:
         Drop({"a.json": b"[{}]", "p.json": data}).look(zipped())
     assert refused.value.reason == reason
+
+
+def test_an_empty_single_file_is_refused() -> None:
+    with pytest.raises(DropRefused, match="holds no record"):
+        Drop({"p.csv": b""}, ready=None).look(zipped())
 
 
 def test_one_object_bigger_than_a_record_may_be_is_refused() -> None:

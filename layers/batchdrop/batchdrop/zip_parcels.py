@@ -66,7 +66,7 @@ def look_into_zip(
 
 def is_archive(members: Sequence[Member]) -> bool:
     """Whether the drop is a ready-made ZIP: one file, and a ZIP by its first bytes."""
-    if len(members) != 1:
+    if len(members) != 1 or not members[0].source.size:
         return False
     with members[0].source.open(0, 4) as stream:
         return stream.read(4).startswith(ZIP_MAGIC)

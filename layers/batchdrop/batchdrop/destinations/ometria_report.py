@@ -1,6 +1,6 @@
 """Reading Ometria's processing report, whose form no public page shows: never more than it plainly says.
 
-A status is looked for in a field named `status`, `state`, `result` or `outcome`, at the top, in `data` or in
+A status is looked for in a field named `status`, `state`, `outcome` or `result`, at the top, in `data` or in
 `report`. Numbers in fields with a telling name are quoted as the vendor's; they never become counts of ours.
 """
 
@@ -24,7 +24,7 @@ STATUSES = {
     **dict.fromkeys(("processing", "pending", "queued", "running", "inprogress", "uploaded"), VendorState.RUNNING),
 }
 _PARTIAL = ("error", "partial")  # in a status word of success
-_STATUS_FIELDS = ("status", "state", "result", "outcome")
+_STATUS_FIELDS = ("status", "state", "outcome", "result")
 _TROUBLE = re.compile(r"fail|error|reject|invalid|skip|unsuccess", re.IGNORECASE)
 _TELLING = re.compile(
     r"fail|error|reject|invalid|skip|success|accept|import|process|receiv|creat|updat|delet|total|count|record",
@@ -52,10 +52,11 @@ class Report:
         """The status word, empty where there is none."""
         data = self.data if isinstance(self.data, Mapping) else {}
         for place in (data, data.get("data"), data.get("report")):
-            if isinstance(place, Mapping):
-                for name, value in place.items():
-                    if str(name).lower() in _STATUS_FIELDS and isinstance(value, str) and value.strip():
-                        return value.strip()[:64]
+            said = {str(k).lower(): v for k, v in place.items()} if isinstance(place, Mapping) else {}
+            for name in _STATUS_FIELDS:
+                word = said.get(name)
+                if isinstance(word, str) and word.strip():
+                    return word.strip()[:64]
         return ""
 
     def status(self, without_word: str) -> Status:
