@@ -1,0 +1,111 @@
+"""What the world does to a deployment beside failing calls: drawn from a seed, so that it can be replayed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from batchdrop.drop import job_id
+
+from tests.simulation.cloud import DROPS
+from tests.simulation.run import Simulation
+
+
+def _again(simulation: Simulation, rng: Random) -> None:
+    """The event comes again, soon or days later, several times."""
+    key, version, size = _dropped(simulation)
+    for _ in range(rng.randint(1, 3)):
+        simulation.cloud.tell(key, version, size, delay=rng.choice((0.0, 1.0, 30.0, 2000.0)))
+
+
+def _late(simulation: Simulation, rng: Random) -> None:
+    key, version, size = _dropped(simulation)
+    simulation.cloud.tell(key, version, size, delay=rng.uniform(3 * 3600, 90 * 86400))
+
+
+def _called(simulation: Simulation, rng: Random) -> None:
+    """Somebody holds the callback URL and uses it, early, late and often."""
+    for _ in range(rng.randint(1, 6)):
+        simulation.later(rng.choice((0.5, 5.0, 45.0, 200.0, 4000.0)), lambda: _call(simulation))
+
+
+def _call(simulation: Simulation) -> None:
+    key, version, _ = _dropped(simulation)
+    token = simulation.token(job_id(DROPS, key, version))
+    simulation.cloud.call_back(f"https://hooks.example/notifications/{token}")
+
+
+def _forged(simulation: Simulation, rng: Random) -> None:
+    key, version, _ = _dropped(simulation)
+    token = simulation.token(job_id(DROPS, key, version), key="guessed")
+    simulation.later(
+        rng.uniform(0, 100), lambda: simulation.cloud.call_back(f"https://hooks.example/notifications/{token}")
+    )
+
+
+def _aborted(simulation: Simulation, rng: Random) -> None:
+    """Somebody aborts the execution; perhaps the rule that would tell of it does not work; perhaps it is redriven."""
+    simulation.cloud.rule_works = rng.random() < 0.7
+    simulation.later(rng.uniform(1.0, 300.0), lambda: _abort(simulation))
+    if rng.random() < 0.5:
+        simulation.later(rng.uniform(300.0, 3000.0), lambda: _redrive(simulation))
+
+
+def _abort(simulation: Simulation) -> None:
+    for name in list(simulation.cloud.machine.executions):
+        simulation.cloud.machine.abort(name)
+
+
+def _redrive(simulation: Simulation) -> None:
+    for name in list(simulation.cloud.machine.executions):
+        simulation.cloud.machine.redrive(name)
+
+
+def _outage(simulation: Simulation, rng: Random) -> None:
+    service = rng.choice(("table", "objects", "secrets", "workflow", "routes", "events"))
+    simulation.outage(service, rng.uniform(0.0, 120.0), rng.uniform(5.0, 1500.0))
+
+
+def _rotated(simulation: Simulation, rng: Random) -> None:
+    """The notification key is rotated; the old one still verifies."""
+    simulation.later(
+        rng.uniform(0, 100), lambda: simulation.secrets["notification-keys"].update(current="k2", k2="new")
+    )
+
+
+def _resubmitted_by_hand(simulation: Simulation, rng: Random) -> None:
+    """Somebody starts the submit function for the job, beside the workflow."""
+    key, version, _ = _dropped(simulation)
+    event = {"job_id": job_id(DROPS, key, version)}
+    for _ in range(rng.randint(1, 2)):
+        simulation.later(rng.uniform(0.5, 1200.0), lambda: simulation.cloud.run("submit", event, lambda _r, _e: None))
+
+
+def _dropped(simulation: Simulation) -> tuple[str, str, int]:
+    (key,) = simulation.expected
+    version, data, _ = simulation.objects.versions[DROPS, key][-1]
+    return key, version, len(data or b"")
+
+
+ALL: tuple[Callable[[Simulation, Random], None], ...] = (
+    _again,
+    _late,
+    _called,
+    _forged,
+    _aborted,
+    _outage,
+    _rotated,
+    _resubmitted_by_hand,
+)
+
+
+def adversity(seed: int) -> Callable[[Simulation], None]:
+    """Drop the scenario's files amid up to three adversities; now and then the drop's own event is lost or doubled."""
+
+    def happen(simulation: Simulation) -> None:
+        rng = Random(seed)
+        simulation.drop(events=rng.choice((1, 1, 1, 2, 0)))
+        for strike in rng.sample(ALL, rng.randint(0, 3)):
+            strike(simulation, rng)
+
+    return happen

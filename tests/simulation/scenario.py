@@ -1,0 +1,100 @@
+"""What is dropped where: one scenario for each destination and personality."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+BASE = "http://127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A route, its secret, its vendor, and the files dropped under it."""
+
+    name: str
+    destination: str
+    account: Mapping[str, object]
+    secret: Mapping[str, str]
+    files: Mapping[str, bytes]  # by name, dropped in this order
+    records: int  # in the drop
+    outcomes: frozenset[str]  # without any fault
+    route: Mapping[str, object] = field(default_factory=dict)
+    vendor: Mapping[str, Any] = field(default_factory=dict)  # options of its simulator
+    batch_bytes: int = 0  # the destination's own limit, made small
+
+    def whole_route(self) -> dict[str, object]:
+        common = {
+            "destination": self.destination,
+            "account": dict(self.account),
+            "secret": "vendor-main",
+            "deadline": "6h",
+            "poll": {"first": "30s", "factor": 2, "max": "15m"},
+        }
+        return common | dict(self.route)
+
+
+CSV = b"id,name\n1,ann\n2,bob\n3,bad\n4,dan\n"
+_ONESHOT = {"base_url": f"{BASE}:7000", "max_bytes": 60}
+_DATAGROUP = {
+    "base_url": f"{BASE}:5000/v3",
+    "transfer_hosts": ["127.0.0.1"],
+    "state_before_upload": "CREATED",
+    "notification_method": "POST",
+}
+_DATAGROUP_SECRET = {
+    "api_key": "datagroup-api-key",
+    "username": "datagroup-user",
+    "password": "datagroup-password",
+}
+_KEY = {"api_key": "oneshot-api-key"}
+_DONE, _PARTLY = frozenset({"completed"}), frozenset({"completed_with_rejects"})
+
+
+def _oneshot(name: str, account: Mapping[str, object], route: Mapping[str, object]) -> Scenario:
+    whole = {"input": {"format": "csv", "id": "id"}} | dict(route)
+    return Scenario(name, "oneshot", _ONESHOT | dict(account), _KEY, {"people.csv": CSV}, 4, _PARTLY, whole)
+
+
+def _datagroup(name: str, account: Mapping[str, object]) -> Scenario:
+    return Scenario(
+        name,
+        "datagroup",
+        _DATAGROUP | dict(account),
+        _DATAGROUP_SECRET,
+        {"people.csv": CSV},
+        4,
+        _DONE,
+        {"input": {"format": "csv", "id": "id"}},
+        batch_bytes=60,
+    )
+
+
+def _sherpa() -> Scenario:
+    items = b"itemId,price\n" + b"".join(b"p%d,1.50\n" % n for n in range(4))
+    account = {"base_url": f"{BASE}:5000/v2/recomm", "table_id": "products", "dataset": "items", "max_records": 2}
+    secret = {"api_key": "sherpa-public-key", "private_key": "sherpa-private-key"}
+    given = {"input": {"format": "csv", "types": {"price": "number"}}}
+    return Scenario("sherpa", "sherpa", account, secret, {"items.csv": items}, 4, _DONE, given)
+
+
+_ALL: dict[str, Callable[[], Scenario]] = {
+    "lookup": lambda: _oneshot("lookup", {"lookup": True}, {}),
+    "hold": lambda: _oneshot("hold", {"lookup": False}, {}),
+    "resubmit": lambda: _oneshot("resubmit", {"lookup": False}, {"on_doubt": "resubmit"}),
+    "datagroup": lambda: _datagroup("datagroup", {}),
+    "datagroup-blind": lambda: _datagroup("datagroup-blind", {"state_before_upload": None}),
+    "sherpa": _sherpa,
+}
+NAMES = tuple(_ALL)
+
+
+def scenario(name: str) -> Scenario:
+    """The scenario of this name."""
+    return _ALL[name]()
+
+
+def as_json(value: object) -> bytes:
+    return json.dumps(value).encode()
