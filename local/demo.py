@@ -16,14 +16,12 @@ from batchdrop.destinations import REGISTRY
 from batchdrop.job import Job
 from batchdrop.places import folder
 from batchdrop.ports import ObjectRef
-from batchdrop.route import read_route
 from batchdrop.words import JobOutcome
 
-from local import describe, emulator, live, samples, show, stack, upload, vendors
+from local import describe, emulator, examples, live, samples, show, stack, upload
 from local.connection import OperatorWorld, client, connect
 from local.home import LocalStack, home
 from local.trouble import Trouble
-from local.verbs.routes import put_route, put_secret
 
 TIMEOUT = 180.0  # seconds until the last drop must have its report
 _REPORT_FILES = ("report.html", "report.json")
@@ -88,7 +86,7 @@ def _up() -> LocalStack:
 
 def _run(found: LocalStack, cases: Sequence[Case]) -> int:
     world = connect(found.name)
-    _put_routes(world, {case.destination for case in cases})
+    examples.put_routes(world, {case.destination for case in cases})
     show.say(f"dropping {len(cases)} files")
     jobs = {_drop(world, case): case for case in cases}
     ended = live.watch_these(world, jobs, TIMEOUT)
@@ -105,15 +103,6 @@ def _run(found: LocalStack, cases: Sequence[Case]) -> int:
     return 0 if good else 1
 
 
-def _put_routes(world: OperatorWorld, destinations: set[str]) -> None:
-    for name, example in vendors.examples(home()).items():
-        if name in destinations:
-            route = read_route(name, example["route"], world.settings.allow_insecure)
-            put_secret(world, route.secret, example["secret"])
-            put_route(world, route)
-            show.say(f'route "{name}": drops/{name}/ goes to {example["url"]}')
-
-
 def _drop(world: OperatorWorld, case: Case) -> str:
     path = home() / "demo" / "drops" / case.name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -125,8 +114,7 @@ def _drop(world: OperatorWorld, case: Case) -> str:
 def _row(case: Case, job: Job | None) -> tuple[object, ...]:
     if job is None:
         return case.name, case.destination, "no job", None, None, None, None, "NO"
-    records, accepted = job.counts.get("records"), job.counts.get("accepted")
-    rest = None if records is None or accepted is None else records - accepted
+    records, accepted, rest = describe.tally(job)
     seconds = f"{(job.closed_at - job.created_at) / 1000:.1f}" if job.is_closed else None
     right = "yes" if job.outcome == case.outcome else f"NO: {case.outcome}"
     return case.name, case.destination, describe.state(job), records, accepted, rest, seconds, right

@@ -6,6 +6,7 @@ from typing import Any
 
 from batchdrop.job import Batch, Job
 from batchdrop.places import iso
+from batchdrop.words import RecordOutcome
 
 
 def state(job: Job) -> str:
@@ -66,6 +67,13 @@ def _batch(batch: Batch) -> dict[str, Any]:
         "done_at": iso(batch.done_at),
         "counts": batch.counts or None,
     }
+
+
+def tally(job: Job) -> tuple[int | None, int | None, str]:
+    """Records, accepted records, and the rest in words; nothing while the job has not ended."""
+    counts = job.counts
+    rest = [f"{counts[o]} {o}" for o in RecordOutcome if o is not RecordOutcome.ACCEPTED and counts.get(o)]
+    return counts.get("records"), counts.get("accepted"), ", ".join(rest)
 
 
 def size(count: int) -> str:

@@ -24,10 +24,8 @@ _RECENT = 20  # jobs shown when all are watched
 
 def row(job: Job) -> tuple[object, ...]:
     """A job as a line of the list."""
-    records, accepted = job.counts.get("records"), job.counts.get("accepted")
-    rest = None if records is None or accepted is None else int(records) - int(accepted)
     since = (describe.summary(job)["created_at"] or "")[:19]
-    return job.job_id, job.route, describe.state(job), records, accepted, rest, describe.size(job.size), job.key, since
+    return job.job_id, job.route, describe.state(job), *describe.tally(job), describe.size(job.size), job.key, since
 
 
 def watch_one(world: OperatorWorld, job_id: str, *, as_json: bool) -> Job:

@@ -12,7 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
-from local import show, stack
+from local import examples, show, stack
+from local.connection import connect
 from local.home import LocalStack, home
 from local.trouble import Trouble
 from local.verbs.options import Json
@@ -21,24 +22,26 @@ from local.verbs.options import Json
 def up(
     *,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Come back once it is up.")] = False,
-    simulators: Annotated[bool, typer.Option("--simulators", help="Also start the five vendor simulators.")] = False,
+    simulators: Annotated[
+        bool, typer.Option("--simulators", help="Also start the five vendor simulators, with a route to each.")
+    ] = False,
     port: Annotated[int | None, typer.Option(help="The embedded AWS's port.", show_default="4566")] = None,
     name: Annotated[str, typer.Option("--stack", help="The stack's name.")] = stack.NAME,
     json: Json = False,
 ) -> None:
     """Start the embedded AWS on this machine and deploy the template into it."""
-    ours = stack.running() is None
+    before = stack.running()
     for sign in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell without job control hides it from `up &`
         signal.signal(sign, _interrupt)
     found = stack.up(show.say, name=name, port=port, simulators=simulators)
+    if found.simulators and not (before and before.simulators == found.simulators):
+        examples.put_routes(connect(found.name))
     if json:
         show.as_json(_summary(found))
     else:
-        show.say(f"up: {found.endpoint}; to use it from this shell: eval $(batchdrop env)")
-        for destination, url in found.destinations.items():
-            show.say(f"  {destination} simulator: {url}")
+        show.say(f'up: {found.endpoint}; to use it from this shell: eval "$(batchdrop env)"')
     if not detach:
-        _stay(found, ours)
+        _stay(found, ours=before is None)
 
 
 def down(*, json: Json = False) -> None:
@@ -74,7 +77,7 @@ def _summary(found: LocalStack) -> dict[str, Any]:
     }
 
 
-def _stay(found: LocalStack, ours: bool) -> None:
+def _stay(found: LocalStack, *, ours: bool) -> None:
     """Print the logs until Ctrl-C, which stops the stack if this command started it."""
     show.say("Ctrl-C stops it" if ours else "Ctrl-C ends this view; batchdrop down stops the stack")
     with contextlib.suppress(KeyboardInterrupt):

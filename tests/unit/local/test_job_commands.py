@@ -47,7 +47,7 @@ def test_jobs_are_listed_newest_first(run: Run, shop: Shop) -> None:
     shop.job("old", outcome="completed", counts=Counts(accepted=2, invalid=1))
     lines = run("jobs").out.splitlines()
     assert lines[0].startswith("job\troute\tstate")
-    assert lines[1].split("\t")[:6] == ["old", "people", "completed", "3", "2", "1"]
+    assert lines[1].split("\t")[:6] == ["old", "people", "completed", "3", "2", "1 invalid"]
     assert run("jobs", "--json").json["jobs"][0]["counts"]["records"] == 3
 
 
