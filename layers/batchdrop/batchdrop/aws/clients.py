@@ -1,4 +1,8 @@
-"""One boto3 session, one client a service, made when first used."""
+"""One SDK session, one client a service, made when first used.
+
+The SDK's core, `botocore`, does all that is needed here; `boto3` on top of it would nearly double what a cold start
+imports.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import boto3
+    from botocore.session import Session
 
 
 @cache
-def _session() -> boto3.Session:
-    import boto3
+def _session() -> Session:
+    from botocore.session import get_session
 
-    return boto3.Session()
+    return get_session()
 
 
 @cache
@@ -21,8 +25,8 @@ def client(service: str) -> Any:
     """A client with bounded time-outs; its own retries are safe, as every write that matters is conditional."""
     from botocore.config import Config
 
-    # Signed URLs by version 4: the older one, still boto3's choice here and there, is refused for encrypted objects.
+    # Signed URLs by version 4: the older one, still the SDK's choice here and there, is refused for encrypted objects.
     signing: Any = {"signature_version": "s3v4"} if service == "s3" else {}
     retries: Any = {"mode": "standard", "total_max_attempts": 4}
     config = Config(connect_timeout=5, read_timeout=60, retries=retries, **signing)
-    return _session().client(service, config=config)  # type: ignore[call-overload]
+    return _session().create_client(service, config=config)

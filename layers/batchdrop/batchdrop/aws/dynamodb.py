@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any, cast
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
+from batchdrop.aws.attributes import plain, typed
 from batchdrop.errors import ConditionFailed
 from batchdrop.ports import Absent, AbsentOrBelow, Equals, Expect, Item, Key, OneOf
 
-_serialize, _deserialize = TypeSerializer().serialize, TypeDeserializer().deserialize
 _INDEX_KEYS = {"open": ("open", "created_at"), "listing": ("listing", "created_at")}
 
 
@@ -125,7 +123,7 @@ class _Expression:
 
     def _value(self, value: object) -> str:
         alias = f":v{len(self.values)}"
-        self.values[alias] = _serialize(_exact(value))
+        self.values[alias] = typed(value)
         return alias
 
     def _condition(self, attribute: str, expect: Expect) -> str:
@@ -150,28 +148,11 @@ def _key(key: Key) -> dict[str, Any]:
 
 
 def _typed(item: Mapping[str, object]) -> dict[str, Any]:
-    return {k: _serialize(_exact(v)) for k, v in item.items()}
+    return {k: typed(v) for k, v in item.items()}
 
 
 def _plain(item: Mapping[str, Any]) -> Item:
-    return {k: _inexact(_deserialize(v)) for k, v in item.items()}
-
-
-def _exact(value: object) -> object:
-    """Floats become decimals, tuples lists: what the serializer takes."""
-    if isinstance(value, float):
-        return Decimal(repr(value))
-    if isinstance(value, Mapping):
-        return {k: _exact(v) for k, v in value.items()}
-    return [_exact(v) for v in value] if isinstance(value, list | tuple) else value
-
-
-def _inexact(value: object) -> object:
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, Mapping):
-        return {k: _inexact(v) for k, v in value.items()}
-    return [_inexact(v) for v in value] if isinstance(value, list) else value
+    return {k: plain(v) for k, v in item.items()}
 
 
 def _translated(error: ClientError) -> Exception:
