@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
 import pytest
-from batchdrop import members
+
+from batchdrop import analysis, members
 from batchdrop.destinations.base import Output, Reading, SetRules
 from batchdrop.errors import DropRefused
 from batchdrop.job import Job
@@ -19,7 +20,6 @@ from batchdrop.parcels import Parcel, Parcels
 from batchdrop.ports import ObjectRef
 from batchdrop.records.spec import InputSpec
 from batchdrop.set_parcels import look_into_set, parcels_of_set
-
 from tests.simulation.memory import MemoryObjects
 from tests.unit.destinations.sets_fixtures import ready_zip
 
@@ -184,6 +184,17 @@ def test_an_empty_single_file_is_refused() -> None:
 def test_one_object_bigger_than_a_record_may_be_is_refused() -> None:
     with pytest.raises(DropRefused, match="one JSON object of over 50 bytes"):
         Drop({"p.json": b'{\n"a": "' + b"x" * 100 + b'"}'}).look(zipped(), max_record_bytes=50)
+
+
+def test_a_long_file_is_converted_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(analysis, "_PIECE", 200)
+    rows = [{"n": n, "text": "x" * (n % 37)} for n in range(200)]
+    lines = [json.dumps(row).encode() for row in rows]
+    drop = Drop({"p.ndjson": b"\n".join([b"{broken", *lines[:90], b"7", *lines[90:]])})
+    drop.look(zipped(), max_record_bytes=100)
+    assert json.loads(files_in(drop)["p.json"]) == rows
+    [parcel] = drop.parcels().batches(None)
+    assert (parcel.records, parcel.invalid) == (200, 2)
 
 
 def test_replay_tells_every_record_with_its_line_and_a_bad_one_with_its_file() -> None:

@@ -32,10 +32,10 @@ class Member:
 
 
 def members_of(job: Job, objects: Objects) -> list[Member]:
-    """The job's files in the order of their names, each pinned to the version it had when the job was claimed."""
+    """The job's files, each pinned to the version it had when the job was claimed."""
     if not job.members:
         return [Member(PurePosixPath(job.key).name, StoredSource(objects, job.drop))]
-    return [Member(str(m["name"]), _stored(job, objects, m)) for m in sorted(job.members, key=lambda m: str(m["name"]))]
+    return [Member(str(m["name"]), _stored(job, objects, m)) for m in job.members]
 
 
 def _stored(job: Job, objects: Objects, member: Mapping[str, Any]) -> StoredSource:

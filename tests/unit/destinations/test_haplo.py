@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from batchdrop.destinations import haplo
 from batchdrop.errors import RouteError
-
 from local.simulators.clock import ManualClock
 from local.simulators.haplo import HaploSimulator
 from local.simulators.haplo_control import TEXT_LIMIT

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from batchdrop.errors import Rejected
 
+from batchdrop.errors import Rejected
+from batchdrop.poll import what_next
 from local.simulators.clock import ManualClock
 from local.simulators.ometria import OmetriaSimulator
 from tests.unit.destinations.sets_fixtures import Desk, ready_zip, unzipped
@@ -282,6 +283,17 @@ def test_a_report_that_speaks_of_trouble_never_counts_a_record_as_accepted(
     assert report["outcome"] == "failed"
     assert report["counts"] | {"accepted": 0, "rejected": 0, "unconfirmed": 2} == report["counts"]
     assert any("speaks of trouble" in w for w in report["warnings"])
+
+
+def test_a_report_that_is_gone_before_it_was_kept_proves_nothing(desk: Desk, sim: OmetriaSimulator) -> None:
+    job = desk.drop({"products.json": b'[{"id":1},{"id":2}]'})
+    what_next(desk, desk.invocation(), job)
+    desk.clock.advance(60)
+    what_next(desk, desk.invocation(), job)
+    assert desk.batches(job)[0].state == "succeeded"
+    sim.fault("404", "report")
+    report = desk.run(job)
+    assert report["counts"] | {"accepted": 0, "unconfirmed": 2} == report["counts"]
 
 
 def test_a_failed_import_fails_the_job_and_keeps_the_report(desk: Desk, sim: OmetriaSimulator) -> None:

@@ -54,6 +54,7 @@ class Ometria:
     secret: ClassVar[tuple[str, ...]] = ("api_key", "api_secret")
     sets: ClassVar[Literal["never", "allowed", "required"]] = "allowed"
     callbacks: ClassVar[bool] = False
+    names_rejects: ClassVar[bool] = False
     account: ClassVar[Mapping[str, Field]] = {
         "domain_key": Field("text", "your domain key at Ometria", pattern=_KEY),
         "location_key": Field("text", "your location key at Ometria", pattern=_KEY),
@@ -177,7 +178,7 @@ class Ometria:
         """Store the report. Which records it is about is not known, so none is counted as refused."""
         answer = self._report(session, batch)
         if answer is None:
-            raise Rejected("the report is no longer there", status=404)
+            return Collected(unknown=True, warnings=["Ometria's report is gone: it was there, but could not be kept"])
         report = Report.read(answer)
         return Collected(
             results=[_store(session, batch, answer)], warnings=report.notes(), unknown=bool(report.troubles())
