@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 
 import pytest
+
 from batchdrop.errors import DropRefused
 from batchdrop.records.inspect import inspect
 from batchdrop.records.inspection import Inspection

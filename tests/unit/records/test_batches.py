@@ -8,19 +8,20 @@ import io
 import json
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from batchdrop.records.inspect import inspect
 from batchdrop.records.inspection import Inspection
 from batchdrop.records.packager import Checkpoint, Packager
 from batchdrop.records.source import BytesSource, FileSource
 from batchdrop.records.spec import InputSpec, OutputFormat, OutputSpec
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
-from tests.unit.records.drops import array, gzipped, lines, packager, payloads, problems, sent, zipped
+from tests.unit.records.drops import ROOMY, array, gzipped, lines, packager, payloads, problems, sent, zipped
 
 Table = list[list[str]]
 Pack = Callable[[bytes], bytes]
@@ -302,3 +303,20 @@ def test_invalid_records_among_many_blocks_are_found_by_their_line() -> None:
         rows[bad] = b'{"id":1,"id":2}'
     assert problems(b"\n".join(rows)) == [(b + 1, "duplicate_key") for b in (0, 7777, 19_999)]
     assert problems(b"[" + b",\n".join(rows) + b"]") == [(b + 1, "duplicate_key") for b in (0, 7777, 19_999)]
+
+
+@pytest.mark.acceptance("G6")
+@pytest.mark.parametrize("name", samples())
+@pytest.mark.parametrize("invalid", [True, False])
+def test_records_are_found_by_their_id_whatever_the_order(name: str, invalid: bool) -> None:
+    data, spec = samples()[name]
+    spec = replace(spec, id=("id",))
+    packs = packager(data, spec, max_bytes=500, spool_bytes=ROOMY)
+    (first, second, *_) = [(b.start, b.end) for b in packs.batches()]
+    everything = list(packs.replay())
+    wanted = [r.id for r in everything if r.id and r.ordinal % 9 == 0][::-1]
+    expected = [r for r in everything if r.id in wanted or (invalid and r.problem)]
+    assert list(packs.find(wanted, invalid=invalid)) == expected
+    part = [r for r in packs.replay(*second) if r.id in wanted or (invalid and r.problem)]
+    assert list(packs.find(wanted, *second, invalid=invalid)) == part
+    assert list(packs.find([], *first, invalid=False)) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from batchdrop.errors import DropRefused
 from batchdrop.records import duplicates
 from batchdrop.records.convert import convert
@@ -13,7 +14,6 @@ from batchdrop.records.inspection import Inspection
 from batchdrop.records.model import SourceRecord
 from batchdrop.records.source import BytesSource
 from batchdrop.records.spec import Duplicates, InputSpec, OutputFormat
-
 from tests.unit.records.drops import array, gzipped, lines, look, problems, refusal, sent
 
 

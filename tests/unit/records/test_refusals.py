@@ -8,11 +8,11 @@ import struct
 import time
 
 import pytest
+
 from batchdrop.errors import DropRefused
 from batchdrop.records.inspect import inspect
 from batchdrop.records.source import BytesSource
 from batchdrop.records.spec import InputSpec
-
 from tests.unit.records.drops import gzipped, look, refusal, sent, zipped
 
 

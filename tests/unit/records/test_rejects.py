@@ -7,12 +7,12 @@ import io
 import json
 
 import pytest
-from batchdrop.records.rejects import RejectsWriter
-from batchdrop.records.safecell import protect, restore
-from batchdrop.records.spec import InputSpec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchdrop.records.rejects import RejectsWriter
+from batchdrop.records.safecell import protect, restore
+from batchdrop.records.spec import InputSpec
 from tests.unit.records.drops import look, records, sent
 
 OURS = ["batchdrop_line", "batchdrop_outcome", "batchdrop_code", "batchdrop_message"]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from batchdrop.errors import RouteError
 from batchdrop.records.spec import InputSpec
-
 from tests.unit.records.drops import look
 
 

@@ -6,8 +6,8 @@ import json
 from decimal import Decimal
 
 import pytest
-from batchdrop.records.spec import Empty, InputSpec
 
+from batchdrop.records.spec import Empty, InputSpec
 from tests.unit.records.drops import lines, packager, payloads, problems, records, sent
 
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from batchdrop.errors import DropRefused
 from batchdrop.records.zips import ZipCaps, check_zip, zip_members
-
 from tests.unit.records.drops import zipped
 
 MEMBERS = {"a.json": b'[{"id":1}]', "b.json": b"[" + b'{"x":"y"},' * 50_000 + b"{}]", "c.json": b""}

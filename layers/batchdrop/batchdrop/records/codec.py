@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from batchdrop.records.blocks import Block, Cutting
+from batchdrop.records.index import Index
 from batchdrop.records.model import Problem
 
 
@@ -44,6 +45,12 @@ class Codec(Protocol):
 
     def entries(self, block: Block) -> Iterator[Entry]:
         """Each record of the block on its own, with its problem if it has one."""
+
+    def index(self, block: Block) -> Index | None:
+        """The ids of all records of the block at once, where that can be done fast."""
+
+    def entry(self, record: bytes, start: int, line: int, block: Block) -> Entry:
+        """One record of an index, looked at on its own."""
 
     def id_of(self, raw: list[str] | bytes) -> str | None:
         """The id of a record as the vendor sees it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -15,8 +14,9 @@ from batchdrop.records.blocks import Block
 from batchdrop.records.codec import Encoded, Entry, too_big
 from batchdrop.records.columns import Columns
 from batchdrop.records.csvcut import Cutter, Skipper
+from batchdrop.records.index import Index, csv_index
 from batchdrop.records.model import Problem
-from batchdrop.records.rows import RowsEncoder
+from batchdrop.records.rows import RowsEncoder, no_garbage
 from batchdrop.records.safecell import restore
 from batchdrop.records.spec import InputSpec, OutputSpec
 
@@ -24,6 +24,7 @@ from batchdrop.records.spec import InputSpec, OutputSpec
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
 
 _encoder = msgspec.json.Encoder()
+_PLAIN_BYTES = bytes(set(range(256)) - set(b",\r\n"))
 
 
 class CsvCutting:
@@ -52,8 +53,6 @@ class CsvCodec:
         self._to_csv = output.format == "csv"
         self._quote_all = output.csv_quoting == "strings"
         self._rows = RowsEncoder(self.columns)
-        self._delimiter = spec.delimiter.encode()
-        self._quoted = re.compile(rb"%b[^%b]*+%b" % ((re.escape(self.cutting.cutter.quote),) * 3))
         # Rows a vendor can read as they are pass byte for byte, whatever their line ends and quoting.
         plain = (spec.delimiter, spec.quote, output.csv_quoting) == (",", '"', "minimal")
         whole = len(self.columns.used) == len(self.columns.header) and not self.columns.mended
@@ -67,6 +66,10 @@ class CsvCodec:
             return None
         if self._as_is and self._only_widths:
             return Encoded(data, lines) if (lines := self._even_lines(data)) else None
+        with no_garbage():
+            return self._whole_rows(data)
+
+    def _whole_rows(self, data: bytes) -> Encoded | None:
         try:
             rows = list(self._reader(data.decode()))
         except csv.Error:
@@ -85,12 +88,12 @@ class CsvCodec:
 
     def _even_lines(self, data: bytes) -> int:
         """How many rows there are, if all are as wide as the header; else 0. For tidy text only."""
-        bare = self._quoted.sub(b"", data) if self.cutting.cutter.quote in data else data
-        if bare.count(b"\r") != bare.count(b"\r\n"):
-            return 0
-        lines = bare.split(b"\n")[:-1]
-        delimiters = len(self.columns.header) - 1
-        return len(lines) if {line.count(self._delimiter) for line in lines} == {delimiters} else 0
+        quote = self.cutting.cutter.quote
+        bare = b"".join(data.split(quote)[::2]) if quote in data else data
+        marks = bare.translate(None, _PLAIN_BYTES)
+        lines = marks.count(b"\n")
+        row = b"," * (len(self.columns.header) - 1)
+        return lines if marks in ((row + b"\n") * lines, (row + b"\r\n") * lines) else 0
 
     def entries(self, block: Block) -> Iterator[Entry]:
         if block.oversize:
@@ -100,14 +103,19 @@ class CsvCodec:
         for end in self.cutting.cutter.ends(block.data):
             record = block.data[start:end]
             if record.strip(b"\r\n"):
-                yield self._entry(record, start, line, block)
+                yield self.entry(record, start, line, block)
             line += record.count(b"\n")
             start = end
 
-    def _entry(self, record: bytes, start: int, line: int, block: Block) -> Entry:
+    def index(self, block: Block) -> Index | None:
+        slow = block.oversize or not self.cutting.cutter.tidy or self.columns.mended or not self.columns.id
+        return None if slow else csv_index(block.data, self.columns)
+
+    def entry(self, record: bytes, start: int, line: int, block: Block) -> Entry:
         offset = block.offset + start
         if len(record) > self.spec.max_record_bytes:
             return Entry(start, line, [], None, too_big(self.spec.max_record_bytes))
+        record = record if record.endswith(b"\n") else record + b"\n"
         text = record.decode()
         try:
             (row,) = self._reader(text)

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from collections.abc import Iterator
 
 import msgspec
 
 from batchdrop.records.blocks import Block, Cutting
 from batchdrop.records.codec import Encoded, Entry, too_big
 from batchdrop.records.columns import OUR_COLUMNS
+from batchdrop.records.fieldtypes import Decoder, id_decoder, line_decoder, source_path
+from batchdrop.records.index import Index, line_index
 from batchdrop.records.jsoncheck import record_problem
 from batchdrop.records.jsonscan import ArrayCutter, elements
 from batchdrop.records.jsonscan import Skipper as ElementSkipper
 from batchdrop.records.model import Problem
+from batchdrop.records.rows import no_garbage
 from batchdrop.records.shapes import Prover
 from batchdrop.records.spec import InputSpec
 
 Fields = dict[str, msgspec.Raw]
-Decoder = msgspec.json.Decoder[Any]
 
 _fields = msgspec.json.Decoder(Fields)
 _raws = msgspec.json.Decoder(list[msgspec.Raw])
@@ -79,19 +80,30 @@ class JsonCodec:
         self._array = array
         self._spans = _array_spans if array else _line_spans
         self._rewrites = bool(spec.rename or spec.drop)
-        self._paths = [_source_path(name, spec.rename) for name in spec.id]
+        self._paths = [source_path(name, spec.rename) for name in spec.id]
         self._prover = Prover(lambda raw: record_problem(raw, spec.max_depth))
-        self._lines = _line_decoder(spec)
-        self._required = [(name, _source_path(name, spec.rename)) for name in (*spec.id, *spec.required)]
+        self._lines = line_decoder(spec)
+        self._targets = [f'"{name}"'.encode() for name in spec.rename.values()]
+        self._ids, self._id_readers = id_decoder(spec)
+        self._required = [(name, source_path(name, spec.rename)) for name in (*spec.id, *spec.required)]
 
     def whole(self, block: Block) -> Encoded | None:
-        if block.oversize or len(block.data) > self.spec.max_record_bytes or self._rewrites or not self._lines:
+        if block.oversize or len(block.data) > self.spec.max_record_bytes or not self._lines:
             return None
         try:
             body, records = (_array_body if self._array else _line_body)(block, self._lines)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return None
-        return Encoded(body, records) if body and self._prover.sound(body) else None
+        if not body or any(target in body for target in self._targets) or not self._prover.sound(body):
+            return None
+        return Encoded(self._renamed(body) if self._rewrites else body, records)
+
+    def _renamed(self, body: bytes) -> bytes:
+        with no_garbage():
+            return _encoder.encode_lines([self._kept(fields) for fields in _fields.decode_lines(body)])
+
+    def _kept(self, fields: Fields) -> Fields:
+        return {self.spec.rename.get(k, k): v for k, v in fields.items() if k not in self.spec.drop}
 
     def entries(self, block: Block) -> Iterator[Entry]:
         cap = self.spec.max_record_bytes
@@ -103,19 +115,32 @@ class JsonCodec:
             line += block.data.count(b"\n", at, start)
             at = start
             raw = block.data[start:end]
-            if len(raw) > cap:
-                yield Entry(start, line, b"", None, too_big(cap))
-                continue
-            encoded, problem = self._encode(raw)
-            if problem:
-                problem = Problem(problem.code, problem.message, problem.column, block.offset + start)
-            yield Entry(start, line, raw, encoded, problem)
+            yield self.entry(raw, start, line, block)
+
+    def index(self, block: Block) -> Index | None:
+        if block.oversize or self._array or not self.spec.id or b'"batchdrop_line"' in block.data:
+            return None
+        return line_index(block.data, self._ids, self._id_parts, self.spec.id_joiner)
+
+    def entry(self, record: bytes, start: int, line: int, block: Block) -> Entry:
+        if len(record) > self.spec.max_record_bytes:
+            return Entry(start, line, b"", None, too_big(self.spec.max_record_bytes))
+        encoded, problem = self._encode(record)
+        if problem:
+            problem = Problem(problem.code, problem.message, problem.column, block.offset + start)
+        return Entry(start, line, record, encoded, problem)
+
+    def _id_parts(self, shape: object) -> list[msgspec.Raw]:
+        """The parts of the id, in order, from what the id decoder made of a line."""
+        return [read(shape) for read in self._id_readers]
 
     def _encode(self, raw: bytes) -> tuple[bytes | None, Problem | None]:
         if problem := record_problem(raw, self.spec.max_depth) or self._field_problem(raw):
             return None, problem
         if self._rewrites or b'"batchdrop_line"' in raw:
-            raw = self._rewritten(raw)
+            raw, clash = self._rewritten(raw)
+            if clash:
+                return None, clash
         return raw.translate(_SPACED) + b"\n", None
 
     def _field_problem(self, raw: bytes) -> Problem | None:
@@ -133,24 +158,19 @@ class JsonCodec:
                 return Problem("id_characters", f"the id must not hold {' '.join(self.spec.forbidden_in_id)}", name)
         return None
 
-    def _rewritten(self, raw: bytes) -> bytes:
+    def _rewritten(self, raw: bytes) -> tuple[bytes, Problem | None]:
         fields = _fields.decode(raw)
         ours = set(OUR_COLUMNS) if set(OUR_COLUMNS) <= fields.keys() else set()
-        dropped = ours.union(self.spec.drop)
-        renamed = {self.spec.rename.get(k, k): v for k, v in fields.items() if k not in dropped}
-        return _encoder.encode(renamed)
+        fields = {k: v for k, v in fields.items() if k not in ours and k not in self.spec.drop}
+        kept = self._kept(fields)
+        clash = Problem("duplicate_key", "a field gets the name of another by input.rename")
+        return _encoder.encode(kept), clash if len(kept) < len(fields) else None
 
     def id_of(self, raw: list[str] | bytes) -> str | None:
         if isinstance(raw, list) or not self._paths:
             return None
         parts = [_id_text(_value_at(raw, path)) for path in self._paths]
         return self.spec.id_joiner.join(p for p in parts if p) if all(parts) else None
-
-
-def _source_path(name: str, rename: Mapping[str, str]) -> tuple[str, ...]:
-    """Where the field is in the file; `name` may be its new name."""
-    source = next((old for old, new in rename.items() if new == name), name)
-    return tuple(source.split("."))
 
 
 def _value_at(raw: bytes, path: tuple[str, ...]) -> bytes | None:
@@ -176,7 +196,8 @@ def _id_text(value: bytes | None) -> str | None:
 def _line_body(block: Block, lines: Decoder) -> tuple[bytes, int]:
     """The lines as they are; nothing where some of them are blank."""
     records = len(lines.decode_lines(block.data))
-    return (block.data, records) if records == block.data.count(b"\n") else (b"", 0)
+    ends = block.lines + (len(block.data) > block.size)
+    return (block.data, records) if records == ends else (b"", 0)
 
 
 def _array_body(block: Block, lines: Decoder) -> tuple[bytes, int]:
@@ -188,21 +209,6 @@ def _array_body(block: Block, lines: Decoder) -> tuple[bytes, int]:
         body = b"\n".join([*raws, b""])
     lines.decode_lines(body)
     return body, len(raws)
-
-
-def _line_decoder(spec: InputSpec) -> Decoder | None:
-    """Takes lines that are objects and have the fields they must have; None where that cannot be said in a type."""
-    names = {*spec.id, *spec.required}
-    if any("." in name for name in names) or spec.forbidden_in_id:
-        return None
-    filled = Annotated[str, msgspec.Meta(min_length=1)]
-    kinds = {
-        name: filled | int | float if name in spec.id else filled | int | float | bool | list[Any] | dict[str, Any]
-        for name in names
-    }
-    fields = [(f"field{i}", kinds[name]) for i, name in enumerate(names)]
-    shape = msgspec.defstruct("Record", fields, rename={f"field{i}": name for i, name in enumerate(names)}, gc=False)
-    return msgspec.json.Decoder(shape)
 
 
 def _line_spans(data: bytes) -> Iterator[tuple[int, int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 
 from batchdrop.errors import DropRefused
@@ -11,6 +11,7 @@ from batchdrop.records.blocks import Block, blocks, limited
 from batchdrop.records.codec import Codec, Entry
 from batchdrop.records.csvcodec import CsvCodec
 from batchdrop.records.expand import expand
+from batchdrop.records.index import Index
 from batchdrop.records.inspection import Inspection
 from batchdrop.records.jsoncodec import JsonCodec
 from batchdrop.records.model import Checkpoint, Problem, SourceRecord
@@ -109,11 +110,51 @@ class Packager:
                 ordinal += 1
                 yield record
 
+    def find(
+        self,
+        ids: Collection[str],
+        start: Checkpoint | None = None,
+        end: Checkpoint | None = None,
+        *,
+        invalid: bool = True,
+    ) -> Iterator[SourceRecord]:
+        """The records of a range that have one of these ids, by id and never by position; much faster than `replay`.
+
+        With `invalid`, the invalid ones too: leave it out for a range that is known to have none.
+        """
+        ids = frozenset(ids)
+        wanted = {id_.encode() for id_ in ids}
+        at = start or self._inspection.start
+        ordinal = at.ordinal
+        for block in self._blocks(at, end.offset if end else None):
+            index = self._codec.index(block)
+            if index is None or (invalid and self._has_invalid(block, ordinal)):
+                records = [record for record, _ in self._records(block, ordinal)]
+                ordinal += len(records)
+                yield from (r for r in records if r.id in ids or (invalid and r.problem))
+                continue
+            yield from self._picked(block, index, ordinal, [i for i, id_ in enumerate(index.ids) if id_ in wanted])
+            ordinal += len(index.ids)
+
+    def _has_invalid(self, block: Block, ordinal: int) -> bool:
+        whole = self._codec.whole(block)
+        return not whole or len(whole.body) > self._room or self._yield_in(ordinal, whole.records)
+
+    def _picked(self, block: Block, index: Index, ordinal: int, picked: list[int]) -> Iterator[SourceRecord]:
+        if not picked:
+            return
+        starts, lines = index.starts(), index.lines()
+        for i in picked:
+            entry = self._codec.entry(index.records[i], starts[i], lines[i], block)
+            yield self._record(self._judged(entry, ordinal + i + 1, block), ordinal + i + 1, block)
+
     def _records(self, block: Block, ordinal: int) -> Iterator[tuple[SourceRecord, bytes | None]]:
         for ordinal, entry in enumerate(self._entries(block, ordinal), ordinal + 1):  # noqa: B020
-            line, id_ = block.line + entry.line, self._codec.id_of(entry.raw)
-            sent = entry.encoded is not None
-            yield SourceRecord(ordinal, line, id_, sent, entry.raw, entry.problem), entry.encoded
+            yield self._record(entry, ordinal, block), entry.encoded
+
+    def _record(self, entry: Entry, ordinal: int, block: Block) -> SourceRecord:
+        line, sent = block.line + entry.line, entry.encoded is not None
+        return SourceRecord(ordinal, line, self._codec.id_of(entry.raw), sent, entry.raw, entry.problem)
 
     def _blocks(self, start: Checkpoint, end: int | None = None) -> Iterator[Block]:
         ends = [e for e in (end, self._inspection.end) if e is not None]
@@ -127,11 +168,14 @@ class Packager:
     def _entries(self, block: Block, ordinal: int) -> Iterator[Entry]:
         """The block's records, those that yield to another or fit no batch made invalid."""
         for ordinal, entry in enumerate(self._codec.entries(block), ordinal + 1):  # noqa: B020
-            if entry.encoded is not None:
-                entry.problem = self._batch_problem(entry.encoded, ordinal, block.offset + entry.start)
-                if entry.problem:
-                    entry.encoded = None
-            yield entry
+            yield self._judged(entry, ordinal, block)
+
+    def _judged(self, entry: Entry, ordinal: int, block: Block) -> Entry:
+        if entry.encoded is not None:
+            entry.problem = self._batch_problem(entry.encoded, ordinal, block.offset + entry.start)
+            if entry.problem:
+                entry.encoded = None
+        return entry
 
     def _batch_problem(self, encoded: bytes, ordinal: int, offset: int) -> Problem | None:
         if (line := self._inspection.duplicates.get(ordinal)) is not None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import cast
 
 from msgspec import Raw
@@ -20,6 +22,18 @@ _NUMBERS = re.compile(
     r"(?:(?:-?(?:0|[1-9][0-9]{0,199}+)(?:\.[0-9]{1,200}+)?+(?:[eE][+-]?[0-9]{1,2}+)?+)?+\n)*+", re.ASCII
 )
 _PATTERNS = {"integer": _INTEGERS, "number": _NUMBERS}
+
+
+@contextmanager
+def no_garbage() -> Iterator[None]:
+    """Without the cycle collector, which would go through all the rows again and again; there are no cycles."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
 
 
 class RowsEncoder:
