@@ -15,7 +15,6 @@ from batchdrop.drop import job_id
 from batchdrop.job import Job
 from batchdrop.ledger import Ledger
 from batchdrop.places import folder
-
 from local import deployment
 from local.home import LocalStack
 from local.simulators.server import Simulator
@@ -125,9 +124,16 @@ class Rig:
 
     # --- the workflow ---
 
-    def execution(self, job: str, run: int = 1) -> dict[str, Any]:
-        found: dict[str, Any] = self.client("stepfunctions").describe_execution(executionArn=self.arn(job, run))
-        return found
+    def execution(self, job: str, run: int = 1, seconds: float = 20) -> dict[str, Any]:
+        """An execution, once it has ended; that is a moment after the report."""
+        end = time.monotonic() + seconds
+        while True:
+            arn = self.arn(job, run)
+            found: dict[str, Any] = self.client("stepfunctions").describe_execution(executionArn=arn)
+            if found["status"] != "RUNNING":
+                return found
+            assert time.monotonic() < end, f"execution {run} has not ended\n{self.story(job)}"
+            time.sleep(PAUSE)
 
     def arn(self, job: str, run: int = 1) -> str:
         name = job if run == 1 else f"{job}-{run}"

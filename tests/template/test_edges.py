@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
+
 from batchdrop.ledger import RETENTION
 from batchdrop.places import route_folder
-
 from tests.template.translated import listed, references, resolved, resources, source
 
 BUCKETS = ("DropBucket", "ResultsBucket")

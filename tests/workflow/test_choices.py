@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from batchdrop.finish import Finished
 from batchdrop.poll import AWAITS
 from batchdrop.words import JobOutcome
-
 from tests.workflow.definition import STATES, chosen, evaluate
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 
 import pytest
-from batchdrop import poll
 from jsonata import Jsonata
 
+from batchdrop import poll
 from tests.workflow.definition import (
     JSONPATH_ONLY,
     MACHINE,

@@ -26,7 +26,15 @@ class PowertoolsLog:
 
     def exception(self, message: str, **fields: object) -> None:
         # An exception's own text may carry a URL or a value: only its type and the way it took are logged.
-        logger.error(message, extra={**fields, "at": _where()})
+        logger.error(message, extra={**fields, **_refusal(), "at": _where()})
+
+
+def _refusal() -> dict[str, str]:
+    """Which AWS call was refused and with which code, where that is what happened."""
+    error = sys.exc_info()[1]
+    response = getattr(error, "response", None)
+    code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
+    return {"refused": f"{getattr(error, 'operation_name', '')}: {code}"} if code else {}
 
 
 def _where() -> list[str]:

@@ -17,7 +17,7 @@ from batchdrop.world import Invocation, World
 # A wait for a notification has a literal time-out in the workflow, so there is one state for each of these.
 AWAITS = (900, 300, 60, 15)
 HINT_WINDOW = 30  # seconds: within them a further callback wakes nobody, so no wait may be longer
-MOST_LAPS = 2400  # of the loop in one execution: 9 history events each, of 25,000
+MOST_LAPS = 1700  # of the loop in one execution: 13 history events each where it awaits a callback, of 25,000
 READ_LAG = 600  # seconds a vendor may answer 404 for a batch it has just taken
 LONGEST_RETRY_AFTER = 6 * 3600.0
 _SETTLED = {
@@ -144,15 +144,22 @@ class Supervision:
 
     def _bounded(self, seconds: float) -> int:
         """Never beyond the deadline, never so short that the laps would run out before it."""
-        left = max(1.0, (self.job.deadline_at - self.world.ledger.now()) / 1000)
-        least = left / max(1, MOST_LAPS - self.lap)
-        return max(1, round(min(max(seconds, least), left + 1)))
+        return max(1, round(min(max(seconds, self._least()), self._left() + 1)))
+
+    def _least(self) -> float:
+        """The shortest wait with which the laps last until the deadline; 0 where the route's own pace spares them."""
+        laps, left = max(1, MOST_LAPS - self.lap), self._left()
+        return left / laps if left > laps * self.route.poll.max_wait else 0.0
+
+    def _left(self) -> float:
+        return max(1.0, (self.job.deadline_at - self.world.ledger.now()) / 1000)
 
     def _wait(self, seconds: float) -> Next:
         since_hint = (self.world.ledger.now() - self.job.hint_at) / 1000
         if since_hint < HINT_WINDOW:
             return Next("wait", self._bounded(min(seconds, HINT_WINDOW)))
         bounded = self._bounded(seconds)
-        if self.route.calls_back and self.world.settings.notification_url and bounded >= AWAITS[-1]:
-            return Next("await", next(a for a in AWAITS if a <= bounded))
+        fitting = next((a for a in AWAITS if self._least() <= a <= bounded), 0)
+        if fitting and self.route.calls_back and self.world.settings.notification_url:
+            return Next("await", fitting)
         return Next("wait", bounded)

@@ -61,6 +61,11 @@ class Poll:
         """Seconds to wait before question number `lap` (from 0)."""
         return min(self.first * self.factor ** min(lap, 64), self.max)
 
+    @property
+    def max_wait(self) -> float:
+        """The pace it settles at."""
+        return self.wait(64)
+
 
 @dataclass(frozen=True, slots=True)
 class Route:

@@ -7,9 +7,10 @@ from typing import Any
 
 import boto3
 import pytest
+from moto import mock_aws
+
 from batchdrop.aws.dynamodb import DynamoTable
 from batchdrop.aws.s3 import S3Objects
-from moto import mock_aws
 
 TABLE, BUCKET = "ledger", "results"
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
+
 from batchdrop.aws.dynamodb import DynamoTable
 from batchdrop.errors import ConditionFailed
 from batchdrop.ports import Absent, AbsentOrBelow, Equals, Expect, Item, Key, OneOf
-from botocore.exceptions import ClientError
 
 KEY = Key("job#1", "job")
 

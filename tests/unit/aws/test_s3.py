@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, IncompleteReadError, ReadTimeoutError
+from botocore.stub import Stubber
+
 from batchdrop.aws import s3 as adapter
 from batchdrop.aws.s3 import S3Objects
 from batchdrop.errors import ConditionFailed, ObjectGone
 from batchdrop.ports import ObjectRef
-from botocore.exceptions import ClientError, IncompleteReadError, ReadTimeoutError
-from botocore.stub import Stubber
 
 BUCKET = "results"
 
@@ -60,6 +61,12 @@ def test_a_range_ends_before_its_end(s3: Any, objects: S3Objects, start: int, en
 def test_an_empty_range_and_an_empty_object_read_as_nothing(s3: Any, objects: S3Objects) -> None:
     assert objects.open(put(s3, "k", b"abc"), 2, 2).read() == b""
     assert objects.open(put(s3, "e", b"")).read() == b""
+
+
+@pytest.mark.acceptance("B1")
+def test_a_range_beyond_the_end_reads_as_nothing(s3: Any, objects: S3Objects) -> None:
+    assert objects.open(put(s3, "e", b""), 0, 4096).read() == b""
+    assert objects.open(ObjectRef(BUCKET, put(s3, "k", b"abc").key), 3).read() == b""
 
 
 def test_a_listing_names_key_size_and_time_over_all_pages(s3: Any, objects: S3Objects) -> None:

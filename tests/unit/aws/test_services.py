@@ -7,11 +7,12 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
+
 from batchdrop.aws import services
 from batchdrop.aws.services import EventBridge, ParameterRoutes, SecretsManager, StepFunctions
 from batchdrop.errors import RouteError, SecretError
-from botocore.exceptions import ClientError
-from botocore.stub import Stubber
 
 MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:shop-job"
 EXECUTION = "arn:aws:states:eu-west-1:123456789012:execution:shop-job:abc"

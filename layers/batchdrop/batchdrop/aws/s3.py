@@ -12,6 +12,7 @@ from batchdrop.errors import ConditionFailed, ObjectGone
 from batchdrop.ports import ObjectRef
 
 _GONE = {"NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed"}  # the last: a delete marker
+_BEYOND = {"InvalidRange", "416"}  # a range that begins at or after the end: any range of an empty object does
 _PART = 8 << 20  # bytes; S3 takes at most 10,000 parts, so streams of up to 80 GB
 _BROKEN = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError, ConnectionError)
 _REOPENS = 5
@@ -36,6 +37,8 @@ class S3Objects:
         try:
             answer = self._client.get_object(Bucket=ref.bucket, Key=ref.key, **version)
         except ClientError as error:
+            if "Range" in version and error.response["Error"]["Code"] in _BEYOND:
+                return io.BytesIO()
             raise _translated(error) from None
         if start and "ContentRange" not in answer:
             # Not every S3 heeds a range together with a version: what was not asked for must not be taken for it.
