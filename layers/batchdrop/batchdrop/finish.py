@@ -132,9 +132,13 @@ class Closing:
             return self._unreadable(batch, error)
 
     def _unreadable(self, batch: Batch, error: Exception) -> Collected:
-        """The vendor's own outcome still stands; that its results could not be had is said aloud."""
+        """The vendor's own outcome still stands; that its results could not be had is said aloud.
+
+        Where only they would tell which records it refused, no record's fate is known.
+        """
         self.world.metrics.count("ResultsUnreadable")
-        return Collected(warnings=[f"batch {batch.n}: RESULT_UNREADABLE: {error}"])
+        unknown = self.route is None or self.route.vendor.names_rejects
+        return Collected(unknown=unknown, warnings=[f"batch {batch.n}: RESULT_UNREADABLE: {error}"])
 
     def _match(self, batch: Batch, parcels: Parcels, collected: Collected | None) -> Tally:
         refusals = Refusals(collected.rejects if collected else ())

@@ -99,9 +99,13 @@ def _checkpoint(data: dict[str, Any] | None) -> Checkpoint | None:
 def input_spec(route: Route, output: Output) -> InputSpec:
     """How this route's files are read, with what its destination demands of every record."""
     spec = InputSpec.from_route(route.input)
+    id_ = output.id or spec.id
+    # Where refusals come back by id, an id that comes twice cannot be told apart: unless the route says otherwise.
+    unsafe = id_ and route.vendor.names_rejects and "duplicates" not in route.input
     return replace(
         spec,
-        id=output.id or spec.id,
+        id=id_,
+        duplicates="reject" if unsafe else spec.duplicates,
         required=tuple(dict.fromkeys((*spec.required, *output.required))),
         forbidden_in_id=output.forbidden_in_id or spec.forbidden_in_id,
     )

@@ -228,6 +228,7 @@ class Destination(Protocol):
     secret: ClassVar[tuple[str, ...]]
     sets: ClassVar[Literal["never", "allowed", "required"]]
     callbacks: ClassVar[bool]  # whether the vendor can call us back
+    names_rejects: ClassVar[bool]  # whether its results say which records it refused
 
     def check(self, route: Mapping[str, object]) -> list[tuple[str, str]]:
         """What is wrong with a route beyond its single options: `(field, message)` each."""

@@ -55,6 +55,7 @@ class DataGroup:
     secret: ClassVar[tuple[str, ...]] = ("api_key", "username", "password")
     sets: ClassVar[Literal["never", "allowed", "required"]] = "never"
     callbacks: ClassVar[bool] = True
+    names_rejects: ClassVar[bool] = False
     account: ClassVar[Mapping[str, Field]] = {
         "base_url": Field("text", "the API's address with its version", "https://api.thedatagroup.com/v3"),
         "notification_method": Field(

@@ -63,6 +63,7 @@ class Sherpa:
     secret: ClassVar[tuple[str, ...]] = ("api_key", "private_key")
     sets: ClassVar[Literal["never", "allowed", "required"]] = "never"
     callbacks: ClassVar[bool] = False
+    names_rejects: ClassVar[bool] = True
     account: ClassVar[Mapping[str, Field]] = {
         "base_url": Field(
             "text", "the API's address with its version; its path is signed", "https://recom.sherpa.ai/v2/recomm"
