@@ -123,8 +123,12 @@ def test_forged_calls_meet_a_wall_and_odd_genuine_ones_are_only_hints(rig: Rig) 
         assert (rig.ledger.job(job) or before).hint_at == 0
 
         odd: list[tuple[str, bytes | None]] = [
-            ("POST", b"<xml/>"), ("POST", b"\xff" * 200_000), ("GET", None), ("POST", b""), ("POST", b'{"state": "COMPLETED"}'),
-        ]  # fmt: skip
+            ("POST", b"<xml/>"),
+            ("POST", b"\xff" * 200_000),
+            ("GET", None),
+            ("POST", b""),
+            ("POST", b'{"state": "COMPLETED"}'),
+        ]
         assert {answers(url, method, body)[0] for method, body in odd * 3} == {202}
         heeded: Any = rig.ledger.job(job)
         assert heeded.hint_at > 0

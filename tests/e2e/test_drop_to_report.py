@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import boto3
 import pytest
+from boto3.s3.transfer import TransferConfig
 
 from batchdrop.drop import job_id
 from local import stack
@@ -96,7 +97,7 @@ def test_the_exported_variables_are_all_that_a_plain_client_needs(
     many = "id\n" + "".join(f"{n}\n" for n in range(10))
     s3.upload_fileobj(
         io.BytesIO(many.encode()), bucket, "drops/plain/parts.csv",
-        Config=boto3.s3.transfer.TransferConfig(multipart_threshold=1),
+        Config=TransferConfig(multipart_threshold=1),
     )  # fmt: skip
     version = s3.head_object(Bucket=bucket, Key="drops/plain/parts.csv")["VersionId"]
     report = rig.report(job_id(bucket, "drops/plain/parts.csv", version))
