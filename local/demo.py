@@ -17,13 +17,12 @@ from batchdrop.job import Job
 from batchdrop.places import folder
 from batchdrop.ports import ObjectRef
 from batchdrop.words import JobOutcome
-
 from local import describe, emulator, examples, live, samples, show, stack, upload
 from local.connection import OperatorWorld, client, connect
 from local.home import LocalStack, home
 from local.trouble import Trouble
 
-TIMEOUT = 180.0  # seconds until the last drop must have its report
+TIMEOUT = 300.0  # seconds until the last drop must have its report
 _REPORT_FILES = ("report.html", "report.json")
 
 

@@ -32,6 +32,7 @@ def say(message: str) -> None:
 def plain(text: str) -> None:
     """A result as it is, without wrapping, markup or colour."""
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    sys.stdout.flush()  # who reads a pipe sees progress as it happens
 
 
 def as_json(value: object) -> None:
