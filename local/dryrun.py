@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from batchdrop.drop import READY
 from batchdrop.job import Job
 from batchdrop.parcels import Parcel, Parcels, look_into, parcels_of
 from batchdrop.ports import ObjectRef, Objects
 from batchdrop.records.source import FileSource
 from batchdrop.route import Route
-
 from local import upload
 
 
@@ -72,6 +72,8 @@ def _job(path: Path, route: Route) -> Job:
     """The job a drop of this path would make."""
     job = Job("check", route.name, "", str(path), "", created_at=0, deadline_at=0, config=dict(route.raw))
     if path.is_dir():
+        if (path / READY).is_file():
+            job.key = str(path / READY)  # its manifest, if it holds one, is enforced
         job.members = [
             {"name": p.relative_to(path).as_posix(), "key": str(p), "version_id": "", "size": p.stat().st_size}
             for p in upload.members(path)

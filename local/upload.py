@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from batchdrop.drop import PREFIX, READY, job_id
-
 from local.trouble import Trouble
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ def drop_file(s3: S3Client, bucket: str, route: str, path: Path, progress: Progr
 
 
 def drop_set(s3: S3Client, bucket: str, route: str, directory: Path, progress: Progress) -> str:
-    """Put a directory's files as one set, closed by its marker; returns the job id.
+    """Put a directory's files as one set, closed by its marker (its own, if there is one); returns the job id.
 
     The set gets a folder of its own: files of an earlier set of the same name are no part of it.
     """
@@ -36,7 +35,8 @@ def drop_set(s3: S3Client, bucket: str, route: str, directory: Path, progress: P
     folder = f"{PREFIX}{route}/{directory.name}-{stamp}/"
     for path in members(directory):
         _put(s3, bucket, folder + path.relative_to(directory).as_posix(), path, progress)
-    marker = s3.put_object(Bucket=bucket, Key=folder + READY, Body=b"")
+    manifest = directory / READY
+    marker = s3.put_object(Bucket=bucket, Key=folder + READY, Body=manifest.read_bytes() if manifest.is_file() else b"")
     return job_id(bucket, folder + READY, marker["VersionId"])
 
 

@@ -37,7 +37,6 @@ class Content:
     records: int  # the invalid ones included
     invalid: int
     inspection: Inspection | None
-    warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         inspection = self.inspection.to_json() if self.inspection else None
@@ -58,7 +57,7 @@ def analyse(name: str, source: Source, spec: InputSpec, check: Callable[[], None
             return Content("object", sha256_of(source), 1, 0, None)
         inspection = inspect(source, spec, check=check)
         records, invalid = _count(packager(source, spec, inspection), check)
-        return Content("records", inspection.sha256, records + invalid, invalid, inspection, inspection.warnings)
+        return Content("records", inspection.sha256, records + invalid, invalid, inspection)
 
 
 def is_one_object(name: str, source: Source, spec: InputSpec) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from batchdrop.drop import READY
 from batchdrop.errors import DropRefused
 from batchdrop.job import Job
 from batchdrop.parcels import StoredSource
@@ -112,8 +113,8 @@ def _same_names(what: str, names: Iterable[str]) -> None:
 
 
 def _manifest(job: Job, objects: Objects) -> Mapping[str, Mapping[str, Any]] | None:
-    if not job.members:
-        return None
+    if not job.members or job.key.rpartition("/")[2] != READY:
+        return None  # a single file, or a folder that is only tried out
     with objects.open(ObjectRef(job.bucket, job.key, job.version_id)) as stream:
         text = stream.read(_MANIFEST_BYTES + 1)
     if not text.lstrip().startswith(b"{"):

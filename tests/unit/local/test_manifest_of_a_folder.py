@@ -1,0 +1,58 @@
+"""A folder on disk may bring its own `_READY` with a manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from batchdrop.errors import DropRefused
+from batchdrop.route import read_route
+from local import dryrun, upload
+
+ROUTE = {
+    "destination": "ometria",
+    "account": {"domain_key": "shop", "location_key": "eu", "type": "delta"},
+    "secret": "main",
+}
+
+
+class Bucket:
+    """As much of S3 as a drop needs."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+
+    def put_object(self, Bucket: str, Key: str, Body: Any) -> dict[str, str]:  # noqa: N803 - S3's own names
+        self.objects[Key.rpartition("/")[2]] = Body if isinstance(Body, bytes) else Body.read()
+        return {"VersionId": "v1"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "products.csv").write_text("id\n1\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("manifest", ["", '{"files": {"products.csv": {"records": 1}}}'])
+def test_its_marker_goes_up_as_it_is_and_is_no_member(folder: Path, manifest: str) -> None:
+    (folder / "_READY").write_text(manifest)
+    bucket = Bucket()
+    upload.drop_set(cast("Any", bucket), "drops", "shop", folder, lambda _: None)
+    assert bucket.objects == {"products.csv": b"id\n1\n", "_READY": manifest.encode()}
+
+
+def test_without_one_the_marker_is_empty(folder: Path) -> None:
+    bucket = Bucket()
+    upload.drop_set(cast("Any", bucket), "drops", "shop", folder, lambda _: None)
+    assert bucket.objects["_READY"] == b""
+
+
+@pytest.mark.acceptance("B18")
+def test_a_dry_run_holds_the_folder_against_its_manifest(folder: Path) -> None:
+    route = read_route("shop", ROUTE)
+    assert dryrun.run(folder, route).records == 1
+    (folder / "_READY").write_text('{"files": {"products.csv": {"records": 2}}}')
+    with pytest.raises(DropRefused, match="not what the manifest says"):
+        dryrun.run(folder, route)
