@@ -28,7 +28,7 @@ $(STAMP): requirements-dev.txt layers/batchdrop/requirements.txt pyproject.toml 
 lint: setup
 	@echo '== ruff' && ruff check . && ruff format --check .
 	@echo '== mypy' && mypy
-	@if [ -f template.yaml ]; then echo '== sam validate' && sam validate && sam validate --lint; fi
+	@if [ -f template.yaml ]; then echo '== sam validate' && sam validate --region eu-west-1 && sam validate --lint --region eu-west-1; fi
 
 test: lint
 	@echo '== pytest'
