@@ -1,10 +1,11 @@
-"""MiniStack with two of its faults mended, so that what runs here behaves as on AWS: `python -m local.embedded`.
+"""MiniStack with three of its faults mended, so that what runs here behaves as on AWS: `python -m local.embedded`.
 
 Seen in MiniStack 1.5.33, the locked version; `tests/unit/local/test_embedded.py` shows when a fix is no longer needed.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -46,13 +47,49 @@ def read_limits_as_numbers(concurrency: Callable[..., int]) -> Callable[..., int
     return read
 
 
+class Waiters:
+    """`SendTaskSuccess` is checked against no machine, so a grant on one machine is none. AWS knows whose it is."""
+
+    def __init__(self) -> None:
+        self._tasks: list[tuple[Mapping[str, Any], str]] = []  # context of each running task, and its machine
+
+    def note(self, execute: Callable[..., Any]) -> Callable[..., Any]:
+        """Around the running of a task state."""
+
+        def run(state: Any, given: Any, execution: Mapping[str, Any], context: Mapping[str, Any]) -> Any:
+            task = (context, str(execution.get("stateMachineArn", "*")))
+            self._tasks.append(task)
+            try:
+                return execute(state, given, execution, context)
+            finally:
+                self._tasks.remove(task)
+
+        return run
+
+    def find(self, resource: Callable[..., str]) -> Callable[..., str]:
+        """Around the naming of what a request is about."""
+
+        def find(service: str, method: str, path: str, headers: Mapping[str, str], body: bytes, *rest: Any) -> str:
+            if service != "states" or ".SendTask" not in headers.get("x-amz-target", ""):
+                return resource(service, method, path, headers, body, *rest)
+            token = json.loads(body).get("taskToken")
+            mine = (arn for context, arn in list(self._tasks) if context.get("Task", {}).get("Token") == token)
+            return next(mine, "*")
+
+        return find
+
+
 def main() -> None:
     """Run MiniStack until it is told to end."""
     from ministack.app import main as run
-    from ministack.services import lambda_svc, s3
+    from ministack.core import iam_actions
+    from ministack.services import lambda_svc, s3, stepfunctions
 
     s3._get_object = honour_ranges_of_versions(s3._get_object, s3._parse_range)
     lambda_svc._sqs_esm_concurrency = read_limits_as_numbers(lambda_svc._sqs_esm_concurrency)
+    waiters = Waiters()
+    stepfunctions._execute_task = waiters.note(stepfunctions._execute_task)
+    iam_actions.extract_resource_arn = waiters.find(iam_actions.extract_resource_arn)
     run()
 
 
