@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 import typer
-from batchdrop.errors import BatchdropError
 
+from batchdrop.errors import BatchdropError
 from local import show
 from local.trouble import Trouble
 from local.verbs import decisions, dropping, jobs, reports, routes, stack

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from batchdrop.wiring import AwsWorld
-
 from local import deployment, stack
 from local.home import LocalStack
 from local.trouble import Trouble

@@ -6,7 +6,6 @@ from collections.abc import Collection
 
 from batchdrop.destinations import REGISTRY
 from batchdrop.route import read_route
-
 from local import vendors
 from local.connection import OperatorWorld
 from local.home import home

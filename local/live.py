@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from batchdrop.job import Batch, Job
-from batchdrop.operate import find
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from batchdrop.job import Batch, Job
+from batchdrop.operate import find
 from local import describe, show
 from local.connection import OperatorWorld
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from batchdrop.route import Route, read_route
-
 from local.trouble import Trouble
 
 DEFAULT_NAME = "route"

@@ -316,6 +316,7 @@ class DataGroupSimulator(Simulator[DataGroupOptions]):
                     "notification_method": "POST",
                     "transfer_hosts": ["127.0.0.1"],
                     "state_before_upload": options.states[0],
+                    "running_states": list(options.states[:-1]),
                 },
                 "secret": "datagroup-main",
                 "input": {"format": "auto"},

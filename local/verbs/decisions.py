@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import typer
+
 from batchdrop import operate
 from batchdrop.job import Job
-
 from local import describe, show
 from local.connection import connect
 from local.trouble import Trouble

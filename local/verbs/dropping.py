@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from batchdrop.errors import DropRefused
-from batchdrop.route import Route, read_route
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from batchdrop.errors import DropRefused
+from batchdrop.route import Route, read_route
 from local import describe, dryrun, routefile, show, upload
 from local.connection import OperatorWorld, client, connect
 from local.trouble import Trouble

@@ -6,10 +6,10 @@ import time
 from typing import Annotated, Any
 
 import typer
+
 from batchdrop.job import Job
 from batchdrop.operate import find
 from batchdrop.words import JobOutcome
-
 from local import describe, live, show
 from local.connection import connect
 from local.verbs.options import Json, Stack

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
 import typer
+
 from batchdrop.job import Job
 from batchdrop.operate import find
 from batchdrop.places import folder
 from batchdrop.ports import ObjectRef
-
 from local import show
 from local.connection import OperatorWorld, connect
 from local.home import home

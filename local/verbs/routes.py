@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
 from batchdrop.errors import RouteError
 from batchdrop.route import Route, check_name
-
 from local import routefile, show, stack
 from local.connection import OperatorWorld, client, connect, insecure_hosts
 from local.trouble import Trouble

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from batchdrop.report.html import render
 from batchdrop.report.index import render_index
-
 from tests.browser import chromium
 from tests.unit.report import samples
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from batchdrop.report.html import render
 from batchdrop.report.index import render_index
-
 from tests.browser import chromium
 from tests.unit.report import samples
 

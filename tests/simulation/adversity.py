@@ -6,7 +6,6 @@ from collections.abc import Callable
 from random import Random
 
 from batchdrop.drop import job_id
-
 from tests.simulation.cloud import DROPS
 from tests.simulation.run import Simulation
 

@@ -15,7 +15,6 @@ from urllib.parse import quote_plus, urlsplit
 
 from batchdrop.destinations import datagroup
 from batchdrop.ports import Key
-
 from tests.simulation.asl import Answer, Execution, Machine, condition_holds, typed
 from tests.simulation.kernel import Kernel, Task
 from tests.simulation.memory import MemoryObjects, MemoryTable

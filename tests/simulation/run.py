@@ -16,7 +16,6 @@ from batchdrop.destinations import datagroup
 from batchdrop.job import Batch, Job
 from batchdrop.session import NOTIFICATION_KEYS
 from batchdrop.world import Settings
-
 from tests.simulation.cloud import DROPS, RESULTS, Cloud
 from tests.simulation.faults import Choice, Outage, Plan
 from tests.simulation.invariants import Watch
@@ -60,8 +59,8 @@ class Simulation:
         enter(registered())
         for steadying in steadied(Random(self.seed), self.objects.signed):
             enter(steadying)
-        if self.scenario.batch_bytes:
-            enter(patch.object(datagroup, "BATCH_FILE_BYTES", self.scenario.batch_bytes))
+        for attribute, value in self.scenario.limits.items():
+            enter(patch(attribute, value))
         datagroup._tokens.clear()
         self.vendor = self._vendor()
         self.world = self.cloud.world = self._world()
@@ -94,12 +93,13 @@ class Simulation:
 
     # --- what happens to it ---
 
-    def drop(self, *, events: int = 1, folder: str = "", files: dict[str, bytes] | None = None) -> str:
-        """Drop the scenario's files; returns the key that makes the job."""
-        for name, data in (files or self.scenario.files).items():
-            key = f"drops/{self.scenario.name}/{folder}{name}"
-            self.cloud.put(key, data, events=events)
-        self.expected[key] = self.scenario.records
+    def drop(self, *, events: int = 1, name: str = "", data: bytes = b"", records: int | None = None) -> str:
+        """Drop the scenario's files, or one other; returns the key that makes the job."""
+        key = ""
+        for each, content in {name: data}.items() if name else self.scenario.files.items():
+            key = f"drops/{self.scenario.name}/{self.scenario.folder}{each}"
+            self.cloud.put(key, content, events=events)
+        self.expected[key] = self.scenario.records if records is None else records
         return key
 
     def outage(self, service: str, begins: float, seconds: float) -> None:

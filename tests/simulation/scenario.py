@@ -23,7 +23,8 @@ class Scenario:
     outcomes: frozenset[str]  # without any fault
     route: Mapping[str, object] = field(default_factory=dict)
     vendor: Mapping[str, Any] = field(default_factory=dict)  # options of its simulator
-    batch_bytes: int = 0  # the destination's own limit, made small
+    limits: Mapping[str, int] = field(default_factory=dict)  # the destination's own, made small: attribute, value
+    folder: str = ""
 
     def whole_route(self) -> dict[str, object]:
         common = {
@@ -68,7 +69,7 @@ def _datagroup(name: str, account: Mapping[str, object]) -> Scenario:
         4,
         _DONE,
         {"input": {"format": "csv", "id": "id"}},
-        batch_bytes=60,
+        limits={"batchdrop.destinations.datagroup.BATCH_FILE_BYTES": 60},
     )
 
 
@@ -80,6 +81,40 @@ def _sherpa() -> Scenario:
     return Scenario("sherpa", "sherpa", account, secret, {"items.csv": items}, 4, _DONE, given)
 
 
+def _ometria() -> Scenario:
+    files = {
+        "products.json": as_json([{"id": f"p{n}", "titles": {"default": "x"}} for n in range(3)]),
+        "categories.json": as_json([{"id": "c1"}]),
+        "_READY": b"",
+    }
+    account = {"base_url": f"{BASE}:5000", "domain_key": "shop", "location_key": "eu", "type": "delta"}
+    secret = {"api_key": "ometria-key", "api_secret": "ometria-secret"}
+    return Scenario("ometria", "ometria", account, secret, files, 4, _DONE, folder="load-1/")
+
+
+def _haplo() -> Scenario:
+    control = {
+        "dataImportControlFileVersion": 0,
+        "model": "haplo:person",
+        "files": {"DEFAULT": {"read": "json"}},
+        "instructions": [{"action": "new", "destination": "profile"}],
+    }
+    people = as_json([{"url": f"https://example.org/{n}"} for n in range(3)])
+    files = {"control.json": as_json(control), "people.json": people, "_READY": b""}
+    account = {"base_url": f"{BASE}:5000", "control": "control.json"}
+    secret = {"api_key": "haplo-api-key"}
+    return Scenario("haplo", "haplo", account, secret, files, 3, frozenset({"handed_over"}), folder="load-1/")
+
+
+def _mediarithmics() -> Scenario:
+    lines = [as_json({"$email_hash": {"$hash": f"h{n}"}, "$type": "SITE_VISIT", "$ts": 1}) for n in range(4)]
+    account = {"base_url": f"{BASE}:5000", "datamart_id": "1502", "document_type": "USER_ACTIVITY"}
+    secret = {"api_token": "api:mediarithmics-token"}
+    limits = {"batchdrop.destinations.mediarithmics.FILE_BYTES": 160}
+    files = {"visits.ndjson": b"\n".join(lines) + b"\n"}
+    return Scenario("mediarithmics", "mediarithmics", account, secret, files, 4, _DONE, limits=limits)
+
+
 _ALL: dict[str, Callable[[], Scenario]] = {
     "lookup": lambda: _oneshot("lookup", {"lookup": True}, {}),
     "hold": lambda: _oneshot("hold", {"lookup": False}, {}),
@@ -87,6 +122,9 @@ _ALL: dict[str, Callable[[], Scenario]] = {
     "datagroup": lambda: _datagroup("datagroup", {}),
     "datagroup-blind": lambda: _datagroup("datagroup-blind", {"state_before_upload": None}),
     "sherpa": _sherpa,
+    "ometria": _ometria,
+    "haplo": _haplo,
+    "mediarithmics": _mediarithmics,
 }
 NAMES = tuple(_ALL)
 

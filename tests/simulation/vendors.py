@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 from batchdrop.errors import Ambiguous, AuthExpired, ProvablyNotSent, RateLimited
 from batchdrop.ports import Request, Response
 from batchdrop.verdict import classify, parse_retry_after, reason, text
-
 from local.simulators import ALL
 from local.simulators.faults import Faults
 from local.simulators.server import Simulator

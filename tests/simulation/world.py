@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol, TypeVar
@@ -11,7 +12,6 @@ from batchdrop.ledger import Ledger
 from batchdrop.ports import Expect, Http, Item, Key, ObjectRef, Objects, Table, Workflow
 from batchdrop.wiring import LambdaInvocation
 from batchdrop.world import Settings
-
 from tests.simulation.faults import Outage, Plan, Trace
 from tests.simulation.kernel import Kernel
 from tests.simulation.memory import MemoryObjects, MemoryTable
@@ -227,7 +227,7 @@ class Notes:
         self._add("warning", message, fields)
 
     def exception(self, message: str, **fields: object) -> None:
-        self._add("exception", message, fields)
+        self._add("exception", f"{message} {traceback.format_exc(limit=-3)}", fields)
 
     def _add(self, level: str, message: str, fields: Mapping[str, object]) -> None:
         task = self.kernel.current

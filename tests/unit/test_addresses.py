@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 
 import pytest
+
 from batchdrop.addresses import Refused, Target, check_base_url, check_given_url, check_url, is_public, vet_addresses
 
 S3 = ("s3.amazonaws.com", "*.s3.amazonaws.com", "*.s3.*.amazonaws.com")

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
+
 from batchdrop import transport
 from batchdrop.errors import Ambiguous, AuthExpired, ProvablyNotSent, RateLimited, Rejected, VendorError
 from batchdrop.http import Client
 from batchdrop.multipart import multipart
 from batchdrop.ports import Request, Response
-
 from tests.unit.wire_server import Answer, Exchange, Vendor, raw, reply
 
 LOCAL = ("127.0.0.1",)

@@ -10,15 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from batchdrop import transport
-from batchdrop.errors import ProvablyNotSent, Rejected, VendorError
-from batchdrop.http import Client
-from batchdrop.ports import Request
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from batchdrop import transport
+from batchdrop.errors import ProvablyNotSent, Rejected, VendorError
+from batchdrop.http import Client
+from batchdrop.ports import Request
 from tests.unit.wire_server import Vendor, reply
 
 S3 = ("s3.amazonaws.com",)

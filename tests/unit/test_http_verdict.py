@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from batchdrop.errors import Ambiguous, AuthExpired, ProvablyNotSent, RateLimited, Rejected, VendorError
 from batchdrop.verdict import classify, parse_retry_after
 

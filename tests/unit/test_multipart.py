@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import BinaryIO
 
 import pytest
+
 from batchdrop.multipart import File, multipart
 
 

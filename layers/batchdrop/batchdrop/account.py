@@ -8,7 +8,7 @@ from batchdrop.destinations.base import Collected
 from batchdrop.job import Batch, Job
 from batchdrop.words import BatchState, Counts, JobOutcome
 
-_NEVER_TAKEN = (BatchState.CANCELED,)
+_NEVER_TAKEN = (BatchState.CANCELED, BatchState.GIVEN_UP)
 
 
 def fate(batch: Batch, collected: Collected | None, matched: int, already: int) -> tuple[Counts, bool, list[str]]:
@@ -64,7 +64,8 @@ def outcome_of(job: Job, batches: Sequence[Batch], counts: Counts, now: int) -> 
     if counts.unconfirmed and not counts.accepted:
         return JobOutcome.FAILED, _why(batches, BatchState.UNCONFIRMED) or "the vendor did not confirm any record"
     if counts.unprocessed:
-        return JobOutcome.CANCELED if BatchState.CANCELED in states else JobOutcome.FAILED, "not everything was sent"
+        outcome = JobOutcome.CANCELED if BatchState.CANCELED in states else JobOutcome.FAILED
+        return outcome, _why(batches, BatchState.GIVEN_UP) or "not everything was sent"
     return _by_counts(counts, batches)
 
 

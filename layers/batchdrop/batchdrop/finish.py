@@ -262,6 +262,6 @@ def _whole(batch: Batch) -> tuple[str, str, str] | None:
         return None
     if batch.status is BatchState.FAILED:
         return "rejected", batch.code or "batch_refused", batch.message
-    if batch.status is BatchState.CANCELED or never_sent(batch):
+    if batch.status in (BatchState.CANCELED, BatchState.GIVEN_UP) or never_sent(batch):
         return "unprocessed", "not_sent", batch.message or "never sent"
     return None

@@ -257,9 +257,8 @@ class Submission:
         if batch.attempt < MOST_ATTEMPTS:
             self._again(batch, step, flagged=batch.flagged)
             raise Rest
-        return self.world.ledger.write_batch(
-            batch, state=BatchState.FAILED, code=str(error.status), message=str(error), done_at=self.world.ledger.now()
-        )
+        why, now = f"given up after {batch.attempt} attempts: {error}", self.world.ledger.now()
+        return self.world.ledger.write_batch(batch, state=BatchState.GIVEN_UP, message=why, done_at=now)
 
     def _submitted(self, batch: Batch) -> Batch:
         changes: dict[str, Any] = {"state": BatchState.SUBMITTED, "receipt": batch.receipt, "message": ""}

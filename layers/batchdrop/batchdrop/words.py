@@ -42,6 +42,7 @@ class BatchState(StrEnum):
     SUCCEEDED = "succeeded"  # the vendor's terminal word: done (perhaps with rejects)
     FAILED = "failed"  # the vendor refused or failed the whole batch
     CANCELED = "canceled"
+    GIVEN_UP = "given_up"  # never committed: the steps before came to nothing time and again
     HANDED_OVER = "handed_over"  # the vendor has it and has no status API
     HELD = "held"  # fate unknown and undecidable: an operator decides
     UNCONFIRMED = "unconfirmed"  # sent, but the vendor can no longer say what became of it

@@ -8,16 +8,22 @@ uses is left out.
 
 from __future__ import annotations
 
+import gzip
+import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
 GLIBC = (34, 28, 24, 17, 12, 5)  # Amazon Linux 2023 has glibc 2.34
-# botocore carries a description of every AWS service: more than nine tenths of its size.
-SERVICES = {"dynamodb", "events", "s3", "secretsmanager", "sqs", "ssm", "stepfunctions", "sts"}
+# botocore carries a description of every AWS service: more than nine tenths of its size. Those of the services used
+# are read at every cold start, half of them texts for people.
+SERVICES = {"dynamodb", "events", "s3", "secretsmanager", "ssm", "stepfunctions"}
+OPERATIONS = {"ssm": ("GetParameter",)}  # of a service with a long description of which little is used
+ENDPOINTS = SERVICES - {"stepfunctions"} | {"states", "sts"}  # by their names in host names
 NEEDED = {"endpoints.json", "partitions.json", "sdk-default-configuration.json", "_retry.json"}
 UNUSED = (
     "bin",
@@ -56,9 +62,68 @@ def prune(directory: Path) -> None:
     for pattern in UNUSED:
         for path in list(directory.glob(pattern)):
             remove(path)
-    for path in (directory / "botocore" / "data").iterdir():
+    data = directory / "botocore" / "data"
+    for path in data.iterdir():
         if path.name not in SERVICES | NEEDED:
             remove(path)
+    for service in SERVICES:
+        slim(data / service)
+    endpoints = json.loads((data / "endpoints.json").read_bytes())
+    for partition in endpoints["partitions"]:
+        partition["services"] = {k: v for k, v in partition["services"].items() if k in ENDPOINTS}
+    write(data / "endpoints.json", endpoints)
+
+
+def slim(service: Path) -> None:
+    """One service's description: its latest version, without texts and examples, unpacked."""
+    *older, latest = sorted(service.iterdir())
+    for path in (*older, *latest.glob("examples-*"), *latest.glob("waiters-*")):
+        remove(path)
+    for path in list(latest.iterdir()):
+        packed = path.suffix == ".gz"
+        text = path.read_bytes()
+        value = undocumented(json.loads(gzip.decompress(text) if packed else text))
+        path.unlink()
+        name = path.stem if packed else path.name
+        if name == "service-2.json" and service.name in OPERATIONS:
+            value = only(value, OPERATIONS[service.name])
+        write(latest / name, value)
+
+
+def only(description: dict[str, Any], operations: tuple[str, ...]) -> dict[str, Any]:
+    """A service's description with these operations, and the shapes they are made of."""
+    kept = {name: description["operations"][name] for name in operations}
+    shapes: dict[str, Any] = {}
+    wanted = [*named_shapes(kept)]
+    while wanted:
+        name = wanted.pop()
+        if name not in shapes:
+            shapes[name] = description["shapes"][name]
+            wanted += named_shapes(shapes[name])
+    return {**description, "operations": kept, "shapes": shapes}
+
+
+def named_shapes(value: Any) -> list[str]:
+    """The names of the shapes that a part of a description refers to."""
+    if isinstance(value, list):
+        return [name for v in value for name in named_shapes(v)]
+    if not isinstance(value, dict):
+        return []
+    own = [value["shape"]] if isinstance(value.get("shape"), str) else []
+    return own + [name for v in value.values() for name in named_shapes(v)]
+
+
+def undocumented(value: Any) -> Any:
+    """Without the texts; what is a structure is no text, even if it is called so."""
+    if isinstance(value, list):
+        return [undocumented(v) for v in value]
+    if isinstance(value, dict):
+        return {k: "" if k == "documentation" and isinstance(v, str) else undocumented(v) for k, v in value.items()}
+    return value
+
+
+def write(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, separators=(",", ":")))
 
 
 def remove(path: Path) -> None:

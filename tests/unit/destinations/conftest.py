@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import pytest
+
 from batchdrop.destinations.base import Destination, Session, Step
 from batchdrop.errors import ObjectGone
 from batchdrop.http import Client
@@ -31,7 +32,6 @@ from batchdrop.records.spec import OutputSpec
 from batchdrop.route import Route, read_route
 from batchdrop.session import BucketShelf
 from batchdrop.words import BatchState
-
 from local.simulators.clock import ManualClock
 from local.simulators.server import Simulator
 

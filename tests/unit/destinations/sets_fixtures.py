@@ -22,7 +22,6 @@ from batchdrop.ports import ObjectRef
 from batchdrop.route import Route, read_route
 from batchdrop.session import open_session
 from batchdrop.world import Settings
-
 from local.simulators.clock import ManualClock
 from local.simulators.server import Simulator
 from tests.simulation.memory import MemoryObjects, MemoryTable

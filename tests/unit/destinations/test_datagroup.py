@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+
 from batchdrop.destinations import datagroup
 from batchdrop.destinations.base import Canceled, Found, NotThere, StepKind, Undecided, VendorState
 from batchdrop.destinations.datagroup import DataGroup
@@ -14,7 +15,6 @@ from batchdrop.errors import Ambiguous, AuthExpired, Rejected, RouteError, Start
 from batchdrop.job import Batch
 from batchdrop.ports import Request, Response
 from batchdrop.route import read_route
-
 from local.simulators.clock import ManualClock
 from local.simulators.datagroup import DataGroupSimulator
 from tests.unit.destinations.conftest import Desk, Objects, sample

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from batchdrop.destinations.errorfile import IdSpec, rejects_in
 
 ID = IdSpec(("user.id", "at"), "/")

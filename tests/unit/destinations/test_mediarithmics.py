@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+
 from batchdrop.destinations.base import Canceled, Found, NotThere, StepKind, Undecided, VendorState
 from batchdrop.destinations.mediarithmics import Mediarithmics
 from batchdrop.errors import Ambiguous, AuthExpired, Rejected, RouteError
@@ -14,7 +15,6 @@ from batchdrop.job import Batch
 from batchdrop.ports import Response
 from batchdrop.route import read_route
 from batchdrop.words import BatchState
-
 from local.simulators.clock import ManualClock
 from local.simulators.mediarithmics import MediarithmicsSimulator
 from tests.unit.destinations.conftest import Desk, Objects, refused_lines, sample

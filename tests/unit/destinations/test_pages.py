@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from batchdrop.destinations import destination
 from batchdrop.fields import REQUIRED
 from batchdrop.route import read_route

@@ -8,12 +8,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+
 from batchdrop.destinations.base import Canceled, StepKind, Undecided, VendorState
 from batchdrop.destinations.sherpa import Sherpa, signature
 from batchdrop.errors import Ambiguous, AuthExpired, RateLimited, Rejected, RouteError
 from batchdrop.ports import Response
 from batchdrop.route import read_route
-
 from local.simulators.clock import ManualClock
 from local.simulators.sherpa import SherpaSimulator
 from tests.unit.destinations.conftest import Desk, Objects, refused_lines, sample

@@ -11,6 +11,8 @@ from typing import Any
 
 import boto3
 import pytest
+from moto import mock_aws
+
 from batchdrop import wiring
 from batchdrop.aws import clients
 from batchdrop.aws.dynamodb import DynamoTable
@@ -19,8 +21,6 @@ from batchdrop.job import Batch, Job
 from batchdrop.ledger import Ledger
 from batchdrop.places import folder
 from batchdrop.words import Counts
-from moto import mock_aws
-
 from local import cli, connection
 
 DROPS, RESULTS, TABLE = "shop-drops", "shop-results", "shop-ledger"

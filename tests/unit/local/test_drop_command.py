@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from batchdrop.drop import job_id
 
+from batchdrop.drop import job_id
 from local import upload
 from tests.unit.local.conftest import DROPS, Run, Shop, aws
 

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from batchdrop.words import Counts
 
+from batchdrop.words import Counts
 from tests.unit.local.conftest import Run, Shop
 
 

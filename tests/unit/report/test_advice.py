@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from batchdrop.report.advice import what_next
 from batchdrop.words import JobOutcome
-
 from tests.unit.report import samples
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+
 from batchdrop.report.html import render
 from batchdrop.report.index import render_index
 from batchdrop.report.links import link
 from batchdrop.report.markup import el, visible
-
 from tests.unit.report import samples
 from tests.unit.report.parsed import Parsed
 

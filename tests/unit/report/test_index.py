@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from batchdrop.report.index import render_index
-
 from tests.unit.report import samples
 from tests.unit.report.parsed import Parsed
 

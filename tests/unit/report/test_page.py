@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from hashlib import sha256
 
 import pytest
+
 from batchdrop.report.html import render
 from batchdrop.words import JobOutcome
-
 from tests.unit.report import samples
 from tests.unit.report.parsed import Parsed
 

@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import ClassVar, Literal
 from urllib.parse import quote
 
@@ -70,6 +71,9 @@ class DataGroup:
             ("s3.amazonaws.com", "*.s3.amazonaws.com", "*.s3.us-east-1.amazonaws.com"),
         ),
         "upload_content_type": Field("text", "Content-Type of the upload, if the URL is signed for one", None),
+        "running_states": Field(
+            "list", "state words that mean it still runs (unknown): any other is taken so too, but with a warning", ()
+        ),
         "state_before_upload": Field(
             "text",
             "the state word of a batch-file that has received nothing yet (unknown): with it, an upload whose fate "
@@ -152,7 +156,10 @@ class DataGroup:
 
     def ask(self, session: Session, batch: Batch) -> Status:
         answer = self._get(session, self._batch_file(session, batch))
-        return status_of(json_object(answer).get("state"), _STATES)
+        status = status_of(json_object(answer).get("state"), _STATES)
+        running = session.account["running_states"]
+        words = {str(w).lower() for w in running} if isinstance(running, list | tuple) else set()
+        return replace(status, known=status.known or status.word.lower() in words)
 
     def collect(self, session: Session, batch: Batch) -> Collected:
         """Store the result file. Which records matched is its content: no record counts as refused."""

@@ -12,7 +12,15 @@ from batchdrop.report.timeline import MOST_ROWS, timeline
 from batchdrop.report.wording import RECORD_OUTCOMES, size, stamp
 
 _MOST_EVENTS = 200
-_STATE_ICONS = {"succeeded": "✓", "handed_over": "✓", "failed": "✕", "held": "✕", "canceled": "✕", "unconfirmed": "!"}
+_STATE_ICONS = {
+    "succeeded": "✓",
+    "handed_over": "✓",
+    "failed": "✕",
+    "held": "✕",
+    "canceled": "✕",
+    "unconfirmed": "!",
+    "given_up": "✕",
+}
 _TIMES = ("packaged", "submitted", "done", "collected")
 
 
