@@ -1,4 +1,4 @@
-"""MiniStack with three of its faults mended, so that what runs here behaves as on AWS: `python -m local.embedded`.
+"""MiniStack with four of its faults mended, so that what runs here behaves as on AWS: `python -m local.embedded`.
 
 Seen in MiniStack 1.5.33, the locked version; `tests/unit/local/test_embedded.py` shows when a fix is no longer needed.
 """
@@ -6,6 +6,7 @@ Seen in MiniStack 1.5.33, the locked version; `tests/unit/local/test_embedded.py
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -79,6 +80,29 @@ class Waiters:
         return find
 
 
+def tell_keys_and_attributes(context: Callable[[bytes], dict[str, Any]]) -> Callable[[bytes], dict[str, Any]]:
+    """Policies cannot tell items by their key, nor updates by the attributes they name. On AWS they can."""
+
+    def tell(body: bytes) -> dict[str, Any]:
+        found, data = context(body), json.loads(body or b"{}")
+        key = data.get("Key") or data.get("Item") or {}
+        queried = re.match(r"\s*pk\s*=\s*(:\w+)", data.get("KeyConditionExpression", ""))
+        leading = data["ExpressionAttributeValues"][queried[1]] if queried else key.get("pk")
+        if leading:
+            found["dynamodb:LeadingKeys"] = list(leading.values())
+        if "UpdateExpression" in data:
+            text = f"{data['UpdateExpression']} {data.get('ConditionExpression', '')}"
+            words = re.findall(r"(?<![\w:#])#?[A-Za-z_]\w*\b(?!\s*\()", text)
+            names = {data.get("ExpressionAttributeNames", {}).get(w, w) for w in words if w not in _EXPRESSION_WORDS}
+            found["dynamodb:Attributes"] = sorted(names | key.keys())
+        return found
+
+    return tell
+
+
+_EXPRESSION_WORDS = ("SET", "REMOVE", "ADD", "DELETE", "AND", "OR", "NOT", "IN", "BETWEEN")
+
+
 def main() -> None:
     """Run MiniStack until it is told to end."""
     from ministack.app import main as run
@@ -90,6 +114,7 @@ def main() -> None:
     waiters = Waiters()
     stepfunctions._execute_task = waiters.note(stepfunctions._execute_task)
     iam_actions.extract_resource_arn = waiters.find(iam_actions.extract_resource_arn)
+    iam_actions.dynamodb_service_context = tell_keys_and_attributes(iam_actions.dynamodb_service_context)
     run()
 
 
