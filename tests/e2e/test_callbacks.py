@@ -116,7 +116,7 @@ def test_forged_calls_meet_a_wall_and_odd_genuine_ones_are_only_hints(rig: Rig) 
         assert before is not None
         assert (rig.ledger.job(job) or before).hint_at == 0
 
-        assert answers(url, "HEAD", None)[0] == answers(url, "OPTIONS", None)[0] == 204
+        assert answers(url, "HEAD", None)[0] == 204
         assert {answers(url, method)[0] for method in ("PUT", "DELETE", "PATCH")} == {405}
         assert (rig.ledger.job(job) or before).hint_at == 0
 

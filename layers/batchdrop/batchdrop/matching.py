@@ -16,6 +16,7 @@ from batchdrop.words import RecordOutcome
 
 SAMPLE = 100  # rejects shown in a report
 MESSAGE = 500  # characters of a vendor's message kept per record
+Refusal = tuple[str, str, bool]  # code, message, whether the record was there already
 
 
 @dataclass(slots=True)
@@ -42,7 +43,7 @@ class Refusals:
     """The refusals of one batch by id. Memory is bounded by the batch, never by the file."""
 
     def __init__(self, rejects: Iterable[Reject]) -> None:
-        self._by_id: dict[str, tuple[str, str, bool]] = {}
+        self._by_id: dict[str, Refusal] = {}
         for reject in rejects:
             refusal = (intern(reject.code), intern(reject.message[:MESSAGE]), reject.already_present)
             self._by_id.setdefault(reject.id, refusal)
@@ -52,21 +53,25 @@ class Refusals:
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def of(self, id_: str | None) -> tuple[str, str, bool] | None:
-        """The refusal of this id; where the vendor changed its letters' case, of the one id that differs by case."""
+    def of(self, id_: str | None) -> Refusal | None:
+        """The refusal of exactly this id."""
+        found = self._by_id.get(id_) if id_ is not None else None
+        if found is not None and id_ is not None:
+            self._seen.add(id_)
+        return found
+
+    def nearly(self, id_: str | None) -> str | None:
+        """The one refused id that differs from this one by the case of its letters, if there is one."""
         if id_ is None or not self._by_id:
             return None
-        found = id_ if id_ in self._by_id else self._by_case(id_)
-        if found is None:
-            return None
-        self._seen.add(found)
-        return self._by_id[found]
-
-    def _by_case(self, id_: str) -> str | None:
         if self._folded is None:
             counted = Counter(i.casefold() for i in self._by_id)
             self._folded = {i.casefold(): i for i in self._by_id if counted[i.casefold()] == 1}
         return self._folded.get(id_.casefold())
+
+    def is_open(self, id_: str) -> bool:
+        """Whether no record of exactly this refused id was met."""
+        return id_ not in self._seen
 
     def unmatched(self, limit: int = SAMPLE) -> list[dict[str, str]]:
         """Refusals of ids we never sent."""
@@ -85,6 +90,7 @@ def rows_of_batch(
 
     `whole`: `(outcome, code, message)` that befell every record of the batch that was sent.
     """
+    near: dict[str, list[SourceRecord]] = {}  # by refused id: records whose id differs from it by case alone
     for record in records:
         if record.problem is not None:
             verdict = (RecordOutcome.INVALID.value, record.problem.code, record.problem.message)
@@ -92,16 +98,29 @@ def rows_of_batch(
         elif whole is not None:
             verdict = whole
             tally.unprocessed += 1
+        elif refusal := refusals.of(record.id):
+            yield from _refused(record, refusal, writer, tally)
+            continue
         else:
-            refusal = refusals.of(record.id)
-            if refusal is None:
-                continue
-            if refusal[2]:
-                tally.already += 1
-                tally.add(record, RecordOutcome.UNCONFIRMED.value, "already_present", "maybe from our earlier attempt")
-                continue
-            verdict = (RecordOutcome.REJECTED.value, refusal[0], refusal[1])
-            tally.matched += 1
+            if id_ := refusals.nearly(record.id):
+                near[id_] = [*near.get(id_, ())[:1], record]  # two are as many as it takes to be in doubt
+            continue
         tally.add(record, *verdict)
         yield writer.row(record, *verdict)
+    # Some vendors change the case of ids. Such a refusal is a record's only if no other record can be meant.
+    for id_, candidates in near.items():
+        if len(candidates) == 1 and refusals.is_open(id_) and (refusal := refusals.of(id_)):
+            yield from _refused(candidates[0], refusal, writer, tally)
     tally.unmatched = refusals.unmatched()
+
+
+def _refused(record: SourceRecord, refusal: Refusal, writer: RejectsWriter, tally: Tally) -> Iterator[bytes]:
+    code, message, already_present = refusal
+    if already_present:
+        tally.already += 1
+        tally.add(record, RecordOutcome.UNCONFIRMED.value, "already_present", "maybe from our earlier attempt")
+        return
+    tally.matched += 1
+    verdict = (RecordOutcome.REJECTED.value, code, message)
+    tally.add(record, *verdict)
+    yield writer.row(record, *verdict)

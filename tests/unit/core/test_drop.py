@@ -57,7 +57,7 @@ def test_a_key_is_decoded_once_and_only_where_it_was_encoded(key: str) -> None:
         (notification("elsewhere/a.csv"), "outside drops/<route>/"),
         (notification("drops/a.csv"), "outside drops/<route>/"),
         ({"Records": [{"eventName": "ObjectCreated:Put"}]}, "without bucket or key"),
-        (bridged(7), "without bucket or key"),
+        (bridged(7), "outside drops/<route>/"),
         ({"Records": [None, 7]}, "an event without a name"),
         ({"source": "aws.s3", "detail": None}, "an event without a name"),
         ({"hello": "world"}, "no S3 event in it"),

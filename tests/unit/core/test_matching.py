@@ -1,0 +1,106 @@
+"""The vendor's refusals come home to the source lines: by id, never by position."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+
+from batchdrop.destinations.base import Reject
+from batchdrop.matching import MESSAGE, SAMPLE, Refusals, Tally, rows_of_batch
+from batchdrop.records.model import Problem, SourceRecord
+from batchdrop.records.rejects import RejectsWriter
+
+
+def record(n: int, id_: str | None = "", problem: Problem | None = None) -> SourceRecord:
+    id_ = f"id{n}" if id_ == "" else id_
+    return SourceRecord(n, n + 1, id_, problem is None, [str(id_), f"name {n}"], problem)
+
+
+def matched(
+    records: list[SourceRecord], rejects: list[Reject], whole: tuple[str, str, str] | None = None
+) -> tuple[list[dict[str, str]], Tally]:
+    writer, tally = RejectsWriter.for_format("csv", ("id", "name")), Tally()
+    rows = b"".join(rows_of_batch(records, Refusals(rejects), writer, tally, whole))
+    return list(csv.DictReader(io.StringIO((writer.head() + rows).decode()))), tally
+
+
+@pytest.mark.acceptance("G6", "G8")
+def test_refusals_in_any_order_find_their_lines() -> None:
+    rejects = [Reject("id9", "TOO_LONG", "title"), Reject("id2", "NO_PRICE", "price")]
+    rows, tally = matched([record(n) for n in range(1, 11)], rejects)
+    assert [(r["id"], r["batchdrop_line"], r["batchdrop_outcome"], r["batchdrop_code"]) for r in rows] == [
+        ("id2", "3", "rejected", "NO_PRICE"),
+        ("id9", "10", "rejected", "TOO_LONG"),
+    ]
+    assert (tally.matched, tally.unmatched) == (2, [])
+
+
+@pytest.mark.acceptance("G6")
+def test_an_id_whose_case_the_vendor_changed_is_known_where_it_can_be_no_other() -> None:
+    rows, _ = matched([record(1, "Straße-A"), record(2, "b")], [Reject("STRASSE-a", "X", "m")])
+    assert [row["id"] for row in rows] == ["Straße-A"]
+
+
+@pytest.mark.acceptance("G6")
+def test_ids_that_differ_by_case_alone_are_kept_apart() -> None:
+    rows, tally = matched([record(1, "a"), record(2, "A")], [Reject("A", "X", "m")])
+    assert [row["id"] for row in rows] == ["A"]
+    assert tally.matched == 1
+
+
+@pytest.mark.acceptance("G6")
+def test_a_refusal_that_could_be_of_either_of_two_records_is_of_neither() -> None:
+    rows, tally = matched([record(1, "ab"), record(2, "AB")], [Reject("Ab", "X", "m")])
+    assert rows == []
+    assert [u["id"] for u in tally.unmatched] == ["Ab"]
+
+
+@pytest.mark.acceptance("G7")
+def test_a_refusal_of_an_id_we_never_sent_is_kept_aside() -> None:
+    rows, tally = matched([record(1)], [Reject("ghost", "X", "m"), Reject("id1", "Y", "n")])
+    assert [row["id"] for row in rows] == ["id1"]
+    assert tally.unmatched == [{"id": "ghost", "code": "X", "message": "m"}]
+
+
+@pytest.mark.acceptance("D13")
+def test_a_record_that_was_there_already_is_no_failure() -> None:
+    rows, tally = matched([record(1), record(2)], [Reject("id1", "EntityAlreadyExists", "m", already_present=True)])
+    assert rows == []
+    assert (tally.already, tally.matched) == (1, 0)
+    assert (tally.sample[0]["outcome"], tally.sample[0]["code"]) == ("unconfirmed", "already_present")
+
+
+def test_our_own_refusals_keep_their_reason_and_are_not_the_vendors() -> None:
+    rows, tally = matched([record(1, problem=Problem("row_too_short", "2 cells, not 3"))], [Reject("id1", "X", "m")])
+    assert [(r["batchdrop_outcome"], r["batchdrop_code"]) for r in rows] == [("invalid", "row_too_short")]
+    assert (tally.invalid, tally.matched) == (1, 0)
+
+
+def test_what_befell_the_whole_batch_befell_each_record_that_was_sent() -> None:
+    records = [record(1), record(2, problem=Problem("p", "q")), record(3)]
+    rows, tally = matched(records, [], ("unprocessed", "not_sent", "never sent"))
+    assert [r["batchdrop_outcome"] for r in rows] == ["unprocessed", "invalid", "unprocessed"]
+    assert (tally.unprocessed, tally.invalid) == (2, 1)
+
+
+def test_a_record_without_an_id_is_never_matched() -> None:
+    assert matched([record(1, None)], [Reject("None", "X", "m"), Reject("", "X", "m")])[0] == []
+
+
+def test_the_sample_and_the_messages_are_bounded_however_many_fail() -> None:
+    n = SAMPLE * 3
+    rejects = [Reject(f"id{i}", "X", f"{i} " + "long " * 500) for i in range(1, n + 1)]
+    rows, tally = matched([record(i) for i in range(1, n + 1)], rejects)
+    assert len(rows) == n
+    assert len(tally.sample) == SAMPLE
+    assert max(len(row["batchdrop_message"]) for row in rows) <= MESSAGE
+    assert sum(tally.reasons.values()) == n
+    assert len(tally.reasons) <= SAMPLE + 1
+
+
+@pytest.mark.acceptance("B16")
+def test_a_formula_is_defused_in_the_rejects() -> None:
+    rows, _ = matched([record(1, "=HYPERLINK(1)")], [Reject("=HYPERLINK(1)", "+X", "@m")])
+    assert [(r["id"], r["batchdrop_code"], r["batchdrop_message"]) for r in rows] == [("'=HYPERLINK(1)", "'+X", "'@m")]
