@@ -18,7 +18,7 @@ from tests.simulation.memory import MemoryTable
 S = BatchState
 # I8: where a batch may go without an operator. Staying is always allowed.
 PATHS = {
-    S.SUBMITTING: {S.DOUBTFUL, S.SUBMITTED, S.FAILED},
+    S.SUBMITTING: {S.DOUBTFUL, S.SUBMITTED, S.FAILED, S.GIVEN_UP},
     S.DOUBTFUL: {S.SUBMITTING, S.SUBMITTED, S.HELD},
     S.SUBMITTED: {S.SUCCEEDED, S.FAILED, S.CANCELED, S.UNCONFIRMED, S.HANDED_OVER},
 }

@@ -46,6 +46,7 @@ class OneShot:
     secret: ClassVar[tuple[str, ...]] = ("api_key",)
     sets: ClassVar[Literal["never", "allowed", "required"]] = "never"
     callbacks: ClassVar[bool] = True
+    names_rejects: ClassVar[bool] = True
     account: ClassVar[Mapping[str, Field]] = {
         "base_url": Field("text", "address"),
         "lookup": Field("boolean", "whether the vendor can be asked what arrived", True),
