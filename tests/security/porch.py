@@ -72,9 +72,10 @@ class Porch:
             spec = importlib.util.spec_from_file_location("webhook_app", APP)
             assert spec is not None
             assert spec.loader is not None
-            self._app: Any = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(self._app)
-            self._app.world = self
+            app = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(app)
+            vars(app)["world"] = self
+            self._app = app
         return self._app
 
 
