@@ -7,11 +7,11 @@ from typing import Literal
 
 from batchdrop.arrive import claim_again
 from batchdrop.drop import Drop
-from batchdrop.errors import BatchdropError, ConditionFailed
+from batchdrop.errors import BatchdropError, ConditionFailed, ObjectGone
 from batchdrop.job import Batch, Job
 from batchdrop.places import folder
 from batchdrop.ports import Absent, ObjectRef
-from batchdrop.route import read_route
+from batchdrop.route import Route, read_route
 from batchdrop.words import BatchState, JobOutcome
 from batchdrop.world import World
 
@@ -56,11 +56,10 @@ def resolve(world: World, job_id_: str, decision: Literal["resubmit", "adopt", "
     if decision == "adopt" and len(in_doubt) > 1:
         raise CannotOperate(f"{len(in_doubt)} batches are in doubt: one receipt cannot be for all; resubmit or abandon")
     route = read_route(job.route, job.config, world.settings.allow_insecure)
+    decisions = {b.n: _decision(world, route, b, decision, receipt) for b in in_doubt}
     _set_aside_report(world, job)
     for batch in in_doubt:
-        steps = {s.name: s for s in route.vendor.steps()}
-        again = steps[batch.step].again_from or batch.step
-        world.ledger.decide(batch, _decision(world, batch, decision, receipt, again))
+        world.ledger.decide(batch, decisions[batch.n])
     changes = {"deadline_at": world.ledger.now() + int(route.deadline * 1000), "tries": 0}
     job = world.ledger.reopen(job, changes, ("packaged_at", "failure") if decision == "resubmit" else ())
     world.workflow.start(job.execution, job.job_id)
@@ -73,31 +72,38 @@ def _is_in_doubt(batch: Batch) -> bool:
     )
 
 
-def _decision(world: World, batch: Batch, decision: str, receipt: str, again: str) -> dict[str, object]:
+def _decision(world: World, route: Route, batch: Batch, decision: str, receipt: str) -> dict[str, object]:
     now = world.ledger.now()
     if decision == "resubmit":
+        steps = {s.name: s for s in route.vendor.steps()}
+        again = steps[batch.step].again_from or batch.step
         return {"state": BatchState.SUBMITTING, "intent": False, "flagged": True, "step": again, "message": ""}
     if decision == "adopt":
-        known = {**batch.receipt, **_receipt(receipt)}
+        known = {**batch.receipt, **_receipt(receipt, route.vendor.receipt_name)}
         return {"state": BatchState.SUBMITTED, "receipt": known, "submitted_at": now, "message": "adopted by operator"}
     return {"state": BatchState.UNCONFIRMED, "done_at": now, "message": "abandoned by operator"}
 
 
-def _receipt(text: str) -> dict[str, str]:
+def _receipt(text: str, name: str) -> dict[str, str]:
+    """What the operator knows of the vendor's receipt: its id, under the name the destination gives it, or more."""
     try:
         data = json.loads(text)
     except ValueError:
         data = None
-    if isinstance(data, dict):
-        return {str(k): str(v) for k, v in data.items()}
-    return {"receipt": text} if text else {}
+    found = {str(k): str(v) for k, v in data.items()} if isinstance(data, dict) else {name: text.strip()}
+    if not found.get(name):
+        raise CannotOperate(f'a receipt to adopt is the vendor\'s {name}, or JSON such as {{"{name}": "…"}}')
+    return found
 
 
 def _set_aside_report(world: World, job: Job) -> None:
     """Keep the report of the held job beside the one to come."""
     bucket, place = world.settings.results_bucket, folder(job)
-    with world.objects.open(ObjectRef(bucket, f"{place}report.json")) as body:
-        text = body.read()
+    try:
+        with world.objects.open(ObjectRef(bucket, f"{place}report.json")) as body:
+            text = body.read()
+    except ObjectGone:  # an earlier decision was cut off just after this
+        return
     world.objects.put(bucket, f"{place}report.r{job.revision}.json", text, content_type="application/json")
     world.objects.delete(bucket, f"{place}report.json")
 

@@ -229,6 +229,7 @@ class Destination(Protocol):
     sets: ClassVar[Literal["never", "allowed", "required"]]
     callbacks: ClassVar[bool]  # whether the vendor can call us back
     names_rejects: ClassVar[bool]  # whether its results say which records it refused
+    receipt_name: ClassVar[str]  # what a receipt calls the id by which the vendor knows a batch
 
     def check(self, route: Mapping[str, object]) -> list[tuple[str, str]]:
         """What is wrong with a route beyond its single options: `(field, message)` each."""

@@ -57,6 +57,7 @@ class DataGroup:
     sets: ClassVar[Literal["never", "allowed", "required"]] = "never"
     callbacks: ClassVar[bool] = True
     names_rejects: ClassVar[bool] = False
+    receipt_name: ClassVar[str] = "batch_id"
     account: ClassVar[Mapping[str, Field]] = {
         "base_url": Field("text", "the API's address with its version", "https://api.thedatagroup.com/v3"),
         "notification_method": Field(

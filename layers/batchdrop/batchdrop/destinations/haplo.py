@@ -58,6 +58,7 @@ class Haplo:
     sets: ClassVar[Literal["never", "allowed", "required"]] = "required"
     callbacks: ClassVar[bool] = False
     names_rejects: ClassVar[bool] = False
+    receipt_name: ClassVar[str] = "batch"
     account: ClassVar[Mapping[str, Field]] = {
         "base_url": Field("text", "your Haplo application's address, without a path"),
         "control": Field("text", "name of the set's control file; the other files go under their own names"),

@@ -84,6 +84,7 @@ class Mediarithmics:
     sets: ClassVar[Literal["never", "allowed", "required"]] = "never"
     callbacks: ClassVar[bool] = False
     names_rejects: ClassVar[bool] = True
+    receipt_name: ClassVar[str] = "execution_id"
     account: ClassVar[Mapping[str, Field]] = {
         "base_url": Field("text", "the API's address, without /v1", "https://api.mediarithmics.com"),
         "datamart_id": Field("text", "the datamart (Settings > Datamart > Datamarts)", pattern=r"[^/\s]+"),

@@ -55,6 +55,7 @@ class Ometria:
     sets: ClassVar[Literal["never", "allowed", "required"]] = "allowed"
     callbacks: ClassVar[bool] = False
     names_rejects: ClassVar[bool] = False
+    receipt_name: ClassVar[str] = "receipt"
     account: ClassVar[Mapping[str, Field]] = {
         "domain_key": Field("text", "your domain key at Ometria", pattern=_KEY),
         "location_key": Field("text", "your location key at Ometria", pattern=_KEY),

@@ -64,6 +64,7 @@ class Sherpa:
     sets: ClassVar[Literal["never", "allowed", "required"]] = "never"
     callbacks: ClassVar[bool] = False
     names_rejects: ClassVar[bool] = True
+    receipt_name: ClassVar[str] = "request_id"
     account: ClassVar[Mapping[str, Field]] = {
         "base_url": Field(
             "text", "the API's address with its version; its path is signed", "https://recom.sherpa.ai/v2/recomm"
