@@ -1,7 +1,7 @@
-# make setup | test | lint | demo | bench | lock | clean      (needs only Python >= 3.11 with venv)
+# make setup | test | lint | demo | bench | docs | lock | clean      (needs only Python >= 3.11 with venv)
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint format demo bench lock clean
+.PHONY: help setup test lint format demo bench docs lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,6 +16,7 @@ help:
 	@echo 'make demo   the main job on this machine: embedded AWS, five vendor simulators, one drop each'
 	@echo 'make lint   ruff, mypy and sam validate only'
 	@echo 'make bench  the performance goals beside the peers'
+	@echo 'make docs   the parts of the documentation that are made from the code'
 	@echo 'make clean  stop the local stack and remove what was built'
 
 setup: $(STAMP)
@@ -42,6 +43,9 @@ demo: setup
 
 bench: setup
 	@$(BIN)/python -m tests.bench
+
+docs: setup
+	@$(BIN)/python -m local.docs
 
 lock:
 	@sh local/lock.sh

@@ -183,9 +183,14 @@ def schema() -> dict[str, object]:
     found["title"] = "Batchdrop route"
     found["allOf"] = [
         {
-            "if": {"properties": {"destination": {"const": name}}},
-            "then": {"properties": {"account": object_schema(destination(name).account, f"options of {name}")}},
+            "if": {"properties": {"destination": {"const": name}}, "required": ["destination"]},
+            "then": _account_schema(name),
         }
         for name in REGISTRY
     ]
     return found
+
+
+def _account_schema(name: str) -> dict[str, object]:
+    account = object_schema(destination(name).account, f"options of {name}")
+    return {"properties": {"account": account}} | ({"required": ["account"]} if account["required"] else {})

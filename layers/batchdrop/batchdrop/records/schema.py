@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from batchdrop.records.spec import TYPES
+from dataclasses import MISSING, fields
+
+from batchdrop.records.spec import TYPES, InputSpec
 
 
 def _names(description: str) -> dict[str, object]:
@@ -30,13 +32,13 @@ PROPERTIES: dict[str, dict[str, object]] = {
     "format": _one_of("the file's format; auto: by its content, then its name", "auto", "csv", "json", "ndjson"),
     "compression": _one_of("auto: by the file's first bytes; zip: with a single entry", "auto", "none", "gzip", "zip"),
     "id": _names("the field, or fields, a record is known by at the vendor; rejects are matched by it"),
-    "id_joiner": _text('what stands between the parts of an id of several fields; default "/"'),
+    "id_joiner": _text("what stands between the parts of an id of several fields"),
     "types": _map("types of CSV columns; a column without one stays text, byte for byte", {"enum": list(TYPES)}),
     "rename": _map("new names of fields, by their name in the file", {"type": "string"}),
     "drop": _names("fields that are not sent"),
     "empty": _one_of("what becomes of an empty CSV cell", "omit", "null", "string"),
-    "delimiter": _text("what separates CSV cells: one character; default a comma"),
-    "quote": _text("what encloses CSV cells: one character; default a double quote"),
+    "delimiter": _text("what separates CSV cells: one character, or tab"),
+    "quote": _text("what encloses CSV cells: one character"),
     "header": _names("names of the CSV columns, where the file has no header line"),
     "json_key": _text("the key that holds the array, where the JSON is an object"),
     "required": _names("fields every record must have"),
@@ -50,4 +52,8 @@ PROPERTIES: dict[str, dict[str, object]] = {
 
 def input_schema(description: str) -> dict[str, object]:
     """JSON Schema of a route's `input`."""
-    return {"type": "object", "description": description, "additionalProperties": False, "properties": PROPERTIES}
+    defaults = {f.name: f.default for f in fields(InputSpec) if f.default not in (MISSING, None, ())}
+    properties = {
+        name: found | ({"default": defaults[name]} if name in defaults else {}) for name, found in PROPERTIES.items()
+    }
+    return {"type": "object", "description": description, "additionalProperties": False, "properties": properties}
