@@ -44,7 +44,7 @@ CASES = (
     Case("other-spelling", (fault("wrong_spelling", "state", count=2),)),
     Case("slow-and-odd", (fault("slow", "upload", value=1), fault("trailing_comma", "create_batch_file"))),
     Case("page-instead", (fault("html200", "state"), fault("truncated", "state"), fault("503", "state", value="1"))),
-    Case("result-late", (fault("500", "result"),)),
+    Case("result-late", (fault("503", "result", value="1"),)),
     Case("refused", (fault("422", "create_batch_file"),), outcome="failed", commits=0),
     Case("vendor-fails", (fault("redirect", "upload"),), outcome="failed", commits=0),
 )  # fmt: skip
