@@ -78,6 +78,7 @@ class _Chain(io.RawIOBase):
         if self._left:
             raise OSError("a file of the form is shorter than announced")
         self._current.close()
+        self._current = io.BytesIO()  # after the last part: reading on finds the end again
         part = next(self._parts, None)
         if part is not None:
             self._left, opened = part
