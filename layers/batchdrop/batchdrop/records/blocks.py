@@ -8,6 +8,8 @@ from typing import Protocol
 
 import msgspec
 
+from batchdrop.records.model import Checkpoint
+
 
 @dataclass(slots=True)
 class Block:
@@ -20,6 +22,10 @@ class Block:
     lines: int  # line ends in it
     oversize: bool = False
     raws: list[msgspec.Raw] | None = None
+
+    def end(self, ordinal: int) -> Checkpoint:
+        """The place after the block, that many records into the file."""
+        return Checkpoint(self.offset + self.size, self.line + self.lines, ordinal)
 
 
 class Skipper(Protocol):
@@ -73,6 +79,22 @@ def _skip(held: bytes, chunks: Iterator[bytes], skipper: Skipper, offset: int, l
             return Block(b"", offset, line, size, lines, oversize=True), b""
     lines += held.count(b"\n", 0, end)
     return Block(b"", offset, line, size + end, lines, oversize=True), held[end:]
+
+
+def split(block: Block, cutting: Cutting, size: int) -> Iterator[Block]:
+    """The same records in blocks of about `size` bytes, more where one record is longer."""
+    at, line = 0, block.line
+    data = block.data
+    while at < len(data):
+        wanted = size
+        while at + wanted < len(data) and not (end := cutting.cut(data[at : at + wanted])):
+            wanted *= 2
+        raws = cutting.raws
+        if at + wanted >= len(data):
+            end, raws = len(data) - at, None
+        lines = min(data.count(b"\n", at, at + end), block.line + block.lines - line)
+        yield Block(data[at : at + end], block.offset + at, line, min(end, block.size - at), lines, raws=raws)
+        at, line = at + end, line + lines
 
 
 def limited(chunks: Iterator[bytes], length: int | None) -> Iterator[bytes]:

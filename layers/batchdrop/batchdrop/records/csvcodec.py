@@ -12,6 +12,7 @@ import msgspec
 
 from batchdrop.records.blocks import Block
 from batchdrop.records.codec import Encoded, Entry, too_big
+from batchdrop.records.columnar import columnar
 from batchdrop.records.columns import Columns
 from batchdrop.records.csvcut import Cutter, Skipper
 from batchdrop.records.index import Index, csv_index
@@ -53,6 +54,7 @@ class CsvCodec:
         self._to_csv = output.format == "csv"
         self._quote_all = output.csv_quoting == "strings"
         self._rows = RowsEncoder(self.columns)
+        self._columnar = columnar(self.columns) if tidy else None
         # Rows a vendor can read as they are pass byte for byte, whatever their line ends and quoting.
         plain = (spec.delimiter, spec.quote, output.csv_quoting) == (",", '"', "minimal")
         whole = len(self.columns.used) == len(self.columns.header) and not self.columns.mended
@@ -66,6 +68,18 @@ class CsvCodec:
             return None
         if self._as_is and self._only_widths:
             return Encoded(data, lines) if (lines := self._even_lines(data)) else None
+        return self._by_columns(data, block.lines + 1) or self._by_rows(data)
+
+    def _by_columns(self, data: bytes, most: int) -> Encoded | None:
+        if not self._columnar or (self._to_csv and not self._as_is):
+            return None
+        if self._as_is:
+            rows = None if _has_blank_lines(data) else self._columnar.rows(data, most)
+            return Encoded(data, rows) if rows else None
+        lines = self._columnar.lines(data, most)
+        return Encoded(*lines) if lines else None
+
+    def _by_rows(self, data: bytes) -> Encoded | None:
         with no_garbage():
             return self._whole_rows(data)
 
@@ -161,6 +175,11 @@ class CsvCodec:
         if (self._quote_all and not bare) or any(c in text for c in ',"\r\n'):
             return '"' + text.replace('"', '""') + '"'
         return text
+
+
+def _has_blank_lines(data: bytes) -> bool:
+    """Whether there may be a blank line: a text may have one, too."""
+    return data[:1] in (b"\r", b"\n") or b"\n\n" in data or b"\n\r\n" in data
 
 
 def read_header(record: bytes, spec: InputSpec) -> list[str]:

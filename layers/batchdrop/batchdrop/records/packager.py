@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from batchdrop.errors import DropRefused
-from batchdrop.records.blocks import Block, blocks, limited
+from batchdrop.records.blocks import Block, blocks, limited, split
 from batchdrop.records.codec import Codec, Entry
 from batchdrop.records.csvcodec import CsvCodec
 from batchdrop.records.expand import expand
@@ -22,6 +22,7 @@ from batchdrop.records.spec import InputSpec, OutputSpec
 __all__ = ["Checkpoint", "Packager", "Packed", "Payload", "Problem", "SourceRecord"]
 
 SPOOL_BYTES = 64_000_000
+SMALL = 1 << 14  # a block at a batch's end, or with an invalid record, is taken in parts of this size
 
 
 @dataclass(slots=True)
@@ -59,27 +60,41 @@ class Packager:
 
     def batches(self, start: Checkpoint | None = None) -> Iterator[Packed]:
         """The batches from a checkpoint (the `end` of an earlier batch) on. Close each payload when done with it."""
-        batch = self._batch(start or self._inspection.start)
-        at = batch.start
-        for block in self._blocks(at):
-            whole = self._codec.whole(block)
-            if whole and batch.fits(len(whole.body), whole.records) and not self._yield_in(at.ordinal, whole.records):
-                batch.add(whole.body, whole.records)
-                at = Checkpoint(block.offset + block.size, block.line + block.lines, at.ordinal + whole.records)
-                continue
-            for entry in self._entries(block, at.ordinal):
-                if entry.encoded is None:
-                    batch.invalid += 1
-                elif batch.fits(len(entry.encoded), 1):
-                    batch.add(entry.encoded, 1)
-                else:
-                    here = Checkpoint(block.offset + entry.start, block.line + entry.line, at.ordinal)
-                    yield batch.packed(here, last=False)
-                    batch = self._batch(here)
-                    batch.add(entry.encoded, 1)
-                at = replace(at, ordinal=at.ordinal + 1)
-            at = Checkpoint(block.offset + block.size, block.line + block.lines, at.ordinal)
-        yield batch.packed(at, last=True)
+        start = start or self._inspection.start
+        now = _Filling(self._batch(start), start)
+        for block in self._blocks(start):
+            yield from self._fill(now, block)
+        yield now.batch.packed(now.at, last=True)
+
+    def _fill(self, now: _Filling, block: Block) -> Iterator[Packed]:
+        """Put a block into the batch: whole if it can be, else in parts, the smallest record by record."""
+        whole = self._codec.whole(block)
+        fits = whole and now.batch.fits(len(whole.body), whole.records)
+        if whole and fits and not self._yield_in(now.at.ordinal, whole.records):
+            now.batch.add(whole.body, whole.records)
+            now.at = block.end(now.at.ordinal + whole.records)
+            return
+        parts = list(split(block, self._codec.cutting, SMALL)) if len(block.data) > 2 * SMALL else []
+        if len(parts) > 1:
+            for part in parts:
+                yield from self._fill(now, part)
+        else:
+            yield from self._fill_singly(now, block)
+
+    def _fill_singly(self, now: _Filling, block: Block) -> Iterator[Packed]:
+        ordinal = now.at.ordinal
+        for entry in self._entries(block, ordinal):
+            if entry.encoded is None:
+                now.batch.invalid += 1
+            elif now.batch.fits(len(entry.encoded), 1):
+                now.batch.add(entry.encoded, 1)
+            else:
+                here = Checkpoint(block.offset + entry.start, block.line + entry.line, ordinal)
+                yield now.batch.packed(here, last=False)
+                now.batch = self._batch(here)
+                now.batch.add(entry.encoded, 1)
+            ordinal += 1
+        now.at = block.end(ordinal)
 
     def pieces(self, on_invalid: Callable[[SourceRecord], None] | None = None) -> Iterator[bytes]:
         """The whole drop as one stream of the output's bytes; the limits play no part."""
@@ -192,6 +207,14 @@ class Packager:
         """Whether any of the records after `ordinal` has to yield to another."""
         at = bisect_left(self._yielding, ordinal + 1)
         return at < len(self._yielding) and self._yielding[at] <= ordinal + records
+
+
+@dataclass(slots=True)
+class _Filling:
+    """Where the packaging stands: the batch being filled, and the place up to which it is."""
+
+    batch: _Batch
+    at: Checkpoint
 
 
 class _Batch:
