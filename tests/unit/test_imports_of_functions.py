@@ -20,7 +20,7 @@ ENVIRONMENT = {
     "POWERTOOLS_METRICS_NAMESPACE": "n",
 }
 SCRIPT = "import json, sys; sys.path[:0] = sys.argv[1:]; import app; print(json.dumps(sorted(sys.modules)))"
-HEAVY = ("boto3", "s3transfer", "multiprocessing", "asyncio", "aws_xray_sdk", "pydantic", "unittest")
+HEAVY = ("multiprocessing", "asyncio", "aws_xray_sdk", "pydantic", "unittest")
 
 
 @cache

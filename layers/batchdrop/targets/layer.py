@@ -27,6 +27,8 @@ ENDPOINTS = SERVICES - {"stepfunctions"} | {"states", "sts"}  # by their names i
 NEEDED = {"endpoints.json", "partitions.json", "sdk-default-configuration.json", "_retry.json"}
 UNUSED = (
     "bin",
+    "boto3/examples",
+    "boto3/data",  # descriptions of boto3's "resources"; only its clients are used
     "**/tests",
     "**/__pycache__",
     "*.dist-info/RECORD",  # the archive's own list: it no longer fits what is left

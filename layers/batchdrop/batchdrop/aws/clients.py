@@ -1,8 +1,4 @@
-"""One SDK session, one client a service, made when first used.
-
-The SDK's core, `botocore`, does all that is needed here; `boto3` on top of it would nearly double what a cold start
-imports.
-"""
+"""One boto3 session, one client a service, made when first used."""
 
 from __future__ import annotations
 
@@ -10,14 +6,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from botocore.session import Session
+    import boto3
 
 
 @cache
-def _session() -> Session:
-    from botocore.session import get_session
+def _session() -> boto3.Session:
+    import boto3
 
-    return get_session()
+    return boto3.Session()
 
 
 @cache
@@ -29,4 +25,4 @@ def client(service: str) -> Any:
     signing: Any = {"signature_version": "s3v4"} if service == "s3" else {}
     retries: Any = {"mode": "standard", "total_max_attempts": 4}
     config = Config(connect_timeout=5, read_timeout=60, retries=retries, **signing)
-    return _session().create_client(service, config=config)
+    return _session().client(service, config=config)  # type: ignore[call-overload]
