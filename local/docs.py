@@ -84,8 +84,14 @@ def _kind(field: Field) -> str:
     if field.choices:
         return " · ".join(f"`{choice}`" for choice in field.choices)
     bounds = [(field.minimum, "at least"), (field.maximum, "at most")]
-    told = [f"{words} {bound:,g}{' s' if field.kind == 'duration' else ''}" for bound, words in bounds if bound]
+    write = _duration if field.kind == "duration" else "{:,}".format
+    told = [f"{words} {write(bound)}" for bound, words in bounds if bound]
     return ", ".join([_NAMES.get(field.kind, field.kind), *told])
+
+
+def _duration(seconds: float) -> str:
+    unit, length = next((u, n) for u, n in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)) if not seconds % n)
+    return f"{seconds // length:g}{unit}"
 
 
 def _given(field: Field) -> str:
@@ -140,7 +146,7 @@ def _type(field: Mapping[str, Any]) -> str:
         return " · ".join(f"`{word}`" for word in field["enum"])
     kinds = field["type"] if isinstance(field["type"], list) else [field["type"]]
     names = {"array": "list", "string": "text", "integer": "whole number", "null": "null", "boolean": "true/false"}
-    return " or ".join(names.get(kind, kind) for kind in kinds)
+    return " or ".join(str(names.get(kind, kind)) for kind in kinds)
 
 
 # --- code ---
