@@ -1,6 +1,6 @@
 """DynamoDB's typed attribute values, to and from plain ones.
 
-`boto3` can do this too, but importing it costs a cold start more than the SDK's core itself does.
+boto3's own conversion takes and gives decimals only; the ledger has whole numbers, and now and then a fraction.
 """
 
 from __future__ import annotations
