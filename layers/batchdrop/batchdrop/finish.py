@@ -15,7 +15,7 @@ from batchdrop.account import fate, never_sent, outcome_of
 from batchdrop.destinations.base import Collected
 from batchdrop.errors import Ambiguous, AuthExpired, DropRefused, ObjectGone, ProvablyNotSent, RateLimited, Rejected
 from batchdrop.job import Batch, Job
-from batchdrop.matching import SAMPLE, Refusals, Tally, rows_of_batch
+from batchdrop.matching import SAMPLE, Refusals, Tally, refused, rows_of_batch
 from batchdrop.parcels import Parcels, parcels_of
 from batchdrop.places import folder
 from batchdrop.ports import ObjectRef
@@ -144,7 +144,7 @@ class Closing:
         refusals = Refusals(collected.rejects if collected else ())
         tally, whole = Tally(), _whole(batch)
         if len(refusals) or batch.invalid or whole:
-            records = parcels.replay(batch.start, batch.end)
+            records = parcels.replay(batch.start, batch.end) if whole else refused(parcels, batch, refusals)
             rows = rows_of_batch(records, refusals, parcels.rejects(), tally, whole)
             try:
                 self._write_part(batch.n, rows, tally)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from sys import intern
 from typing import Any
 
 from batchdrop.destinations.base import Reject
+from batchdrop.job import Batch
+from batchdrop.parcels import Parcels
 from batchdrop.records.model import SourceRecord
 from batchdrop.records.rejects import RejectsWriter
 from batchdrop.words import RecordOutcome
 
 SAMPLE = 100  # rejects shown in a report
 MESSAGE = 500  # characters of a vendor's message kept per record
+SHARED = 1000  # different refusals of which equal ones are kept once
 Refusal = tuple[str, str, bool]  # code, message, whether the record was there already
 
 
@@ -44,14 +46,21 @@ class Refusals:
 
     def __init__(self, rejects: Iterable[Reject]) -> None:
         self._by_id: dict[str, Refusal] = {}
+        same: dict[Refusal, Refusal] = {}  # most vendors have a few messages for all that is wrong
         for reject in rejects:
-            refusal = (intern(reject.code), intern(reject.message[:MESSAGE]), reject.already_present)
+            refusal = (reject.code, reject.message[:MESSAGE], reject.already_present)
+            refusal = same.setdefault(refusal, refusal) if len(same) < SHARED else same.get(refusal, refusal)
             self._by_id.setdefault(reject.id, refusal)
         self._seen: set[str] = set()
         self._folded: dict[str, str] | None = None
 
     def __len__(self) -> int:
         return len(self._by_id)
+
+    @property
+    def ids(self) -> Collection[str]:
+        """The ids as the vendor gave them."""
+        return self._by_id.keys()
 
     def of(self, id_: str | None) -> Refusal | None:
         """The refusal of exactly this id."""
@@ -77,6 +86,18 @@ class Refusals:
         """Refusals of ids we never sent."""
         left = islice((i for i in self._by_id if i not in self._seen), limit)
         return [{"id": i, "code": self._by_id[i][0], "message": self._by_id[i][1]} for i in left]
+
+
+def refused(parcels: Parcels, batch: Batch, refusals: Refusals) -> Iterator[SourceRecord]:
+    """The records of a batch that are invalid or that these refusals may be about.
+
+    They are found by their exact ids, which is fast. Only where ids are left over, every record is looked at again.
+    """
+    yield from parcels.find(refusals.ids, batch.start, batch.end, invalid=bool(batch.invalid))
+    if refusals.unmatched(1):
+        for record in parcels.replay(batch.start, batch.end):
+            if record.problem is None and record.id not in refusals.ids and refusals.nearly(record.id):
+                yield record
 
 
 def rows_of_batch(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, Protocol, cast
 
@@ -41,6 +41,11 @@ class Parcels(Protocol):
     def batches(self, start: dict[str, Any] | None) -> Iterator[Parcel]: ...
 
     def replay(self, start: dict[str, Any] | None, end: dict[str, Any] | None) -> Iterator[SourceRecord]: ...
+
+    def find(
+        self, ids: Collection[str], start: dict[str, Any] | None, end: dict[str, Any] | None, *, invalid: bool
+    ) -> Iterator[SourceRecord]:
+        """The records with one of these ids; `invalid`: the invalid ones too."""
 
     def rejects(self) -> RejectsWriter: ...
 
@@ -87,9 +92,19 @@ class FileParcels:
     def replay(self, start: dict[str, Any] | None, end: dict[str, Any] | None) -> Iterator[SourceRecord]:
         return self.packager.replay(_checkpoint(start), _checkpoint(end))
 
+    def find(
+        self, ids: Collection[str], start: dict[str, Any] | None, end: dict[str, Any] | None, *, invalid: bool
+    ) -> Iterator[SourceRecord]:
+        return self.packager.find(ids, _checkpoint(start), _checkpoint(end), invalid=invalid)
+
     def rejects(self) -> RejectsWriter:
         found = self.inspection
         return RejectsWriter.for_format(found.format, found.header, self.input.delimiter, self.input.quote)
+
+
+def among(records: Iterator[SourceRecord], ids: Collection[str], *, invalid: bool) -> Iterator[SourceRecord]:
+    """Those of the records that have one of these ids; `invalid`: the invalid ones too."""
+    return (r for r in records if (invalid if r.problem else r.id in ids))
 
 
 def _checkpoint(data: dict[str, Any] | None) -> Checkpoint | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, BinaryIO, cast
@@ -14,7 +14,7 @@ from batchdrop.analysis import Content, analyse, json_chunks, plain_name, record
 from batchdrop.destinations.base import Output, SetRules
 from batchdrop.errors import DropRefused
 from batchdrop.members import Member, chunks, naming, spooled
-from batchdrop.parcels import Parcel
+from batchdrop.parcels import Parcel, among
 from batchdrop.records.expand import ZIP_MAGIC
 from batchdrop.records.model import SourceRecord
 from batchdrop.records.payload import Payload
@@ -191,6 +191,11 @@ class ZipParcels:
         for entry in entries:
             for record in records_again(entry.member.name, entry.member.source, self.spec, entry.content):
                 yield replace(record, ordinal=next(ordinal))
+
+    def find(
+        self, ids: Collection[str], start: dict[str, Any] | None, end: dict[str, Any] | None, *, invalid: bool
+    ) -> Iterator[SourceRecord]:
+        return among(self.replay(start, end), ids, invalid=invalid)
 
     def rejects(self) -> RejectsWriter:
         return RejectsWriter.for_format("ndjson")
