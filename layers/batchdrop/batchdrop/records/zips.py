@@ -11,12 +11,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
-from isal import isal_zlib
+from zlib_ng import zlib_ng
 
 from batchdrop.errors import DropRefused
 from batchdrop.records.zipentry import check_entry, read_directory
 
-_LEVEL = 2  # isal's: smaller than zlib's 1 at several times its speed
+# Three times the speed of zlib's 6 at a size 6 % above it. What leaves AWS costs a hundred times what packing it does,
+# so the faster but 20 % bigger levels of other libraries do not pay.
+_LEVEL = 5
 _DATE = 0x21  # 1980-01-01, the earliest a ZIP can say
 _FLAGS = 0x0808  # sizes follow the data; names are UTF-8
 _VERSION = 45  # may use ZIP64
@@ -54,7 +56,7 @@ class _Entry:
 
     def pieces(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield self._local()
-        packer = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, -15)
+        packer = zlib_ng.compressobj(_LEVEL, zlib_ng.DEFLATED, -15, 9)
         for chunk in _even(chunks):
             self.crc = zlib.crc32(chunk, self.crc)
             self.size += len(chunk)
