@@ -18,7 +18,7 @@ TROUBLE = (
     ("expired_url", "upload"),
     ("500", "upload"),
     ("502", "state"),
-    ("reset_before", "download"),
+    ("503", "result"),
 )
 PERSON = "Zaphod Canary-Beeblebrox"
 
@@ -47,7 +47,7 @@ def ledger(rig: Rig) -> Iterator[str]:
 def test_nothing_leaks_even_where_things_go_wrong(rig: Rig) -> None:
     with DataGroupSimulator(seconds_per_state=0.5, **SECRET) as vendor:
         for kind, endpoint in TROUBLE:
-            vendor.fault(kind, endpoint)
+            vendor.fault(kind, endpoint, value="1")
         rig.route("canary", vendor)
         job = rig.drop("canary", "a.csv", f"id,name\n1,{PERSON}\n2\n")
         report = rig.report(job, 90)

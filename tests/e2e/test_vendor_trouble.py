@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -25,6 +25,8 @@ class Case:
     warning: str = ""
     outcome: str = "completed"
     commits: int = 1
+    route: dict[str, Any] = field(default_factory=dict)
+    pace: float = 0.2  # seconds in each of the vendor's states
 
 
 def fault(kind: str, endpoint: str, **details: Any) -> dict[str, Any]:
@@ -45,6 +47,20 @@ CASES = (
     Case("slow-and-odd", (fault("slow", "upload", value=1), fault("trailing_comma", "create_batch_file"))),
     Case("page-instead", (fault("html200", "state"), fault("truncated", "state"), fault("503", "state", value="1"))),
     Case("result-late", (fault("503", "result", value="1"),)),
+    Case(
+        "nobody-can-tell",
+        (fault("reset_after", "upload"),),
+        outcome="held",
+        route={"account__state_before_upload": None},
+        pace=30,
+    ),
+    Case(
+        "sent-again-flagged",
+        (fault("reset_before", "upload"),),
+        attempts=2,
+        warning="possible_duplicate",
+        route={"account__state_before_upload": None, "on_doubt": "resubmit"},
+    ),
     Case("refused", (fault("422", "create_batch_file"),), outcome="failed", commits=0),
     Case("vendor-fails", (fault("redirect", "upload"),), outcome="failed", commits=0),
 )  # fmt: skip
@@ -54,12 +70,12 @@ CASES = (
 def ended(rig: Rig) -> Iterator[dict[str, tuple[dict[str, Any], DataGroupSimulator]]]:
     """All cases at once, each with a vendor of its own."""
     with ExitStack() as stack:
-        vendors = {case.name: stack.enter_context(DataGroupSimulator(seconds_per_state=0.2)) for case in CASES}
+        vendors = {case.name: stack.enter_context(DataGroupSimulator(seconds_per_state=case.pace)) for case in CASES}
         jobs = {}
         for case in CASES:
             for one in case.faults:
                 vendors[case.name].fault(**one)
-            rig.route(case.name, vendors[case.name])
+            rig.route(case.name, vendors[case.name], **case.route)
             jobs[case.name] = rig.drop(case.name, "a.csv", FILE)
         reports = rig.reports(jobs.values(), 120)
         yield {case.name: (report, vendors[case.name]) for case, report in zip(CASES, reports, strict=True)}

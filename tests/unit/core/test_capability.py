@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from batchdrop import capability
 from batchdrop.capability import issue, verify
 from batchdrop.drop import job_id
 
@@ -66,6 +67,13 @@ def test_a_token_is_dead_when_its_time_is_up() -> None:
 )
 def test_anything_else_is_nobodys(forged: str) -> None:
     assert verify(KEYS, forged, NOW) is None
+
+
+@pytest.mark.acceptance("F1")
+def test_the_name_of_the_current_key_is_no_key() -> None:
+    """It is known to whoever has seen a token: a token made with it must be worth nothing."""
+    made = capability._mac(KEYS["current"], JOB, NOW + 60, "current")
+    assert verify(KEYS, f"{JOB}.{NOW + 60}.current.{made}", NOW) is None
 
 
 @pytest.mark.acceptance("F11")

@@ -16,7 +16,9 @@ def test_a_duration_is_read(text: object, value: float) -> None:
     assert seconds(text) == value
 
 
-@pytest.mark.parametrize("text", ["", "soon", "30", "30 seconds", "-5s", "1h-5m", "5w", "1e3s", None, True, [], "٣s"])
+@pytest.mark.parametrize(
+    "text", ["", "s", ".5s", "soon", "30", "30 seconds", "-5s", "1h-5m", "5w", "1e3s", None, True, [], "٣s"]
+)
 def test_anything_else_is_refused_with_an_example(text: object) -> None:
     with pytest.raises(ValueError, match="write it like"):
         seconds(text)
