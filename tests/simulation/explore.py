@@ -11,40 +11,38 @@ import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 
 from tests.simulation.adversity import adversity
 from tests.simulation.faults import KINDS, TELLING, Choice, RandomPlan
 from tests.simulation.run import Result, run
-from tests.simulation.scenario import NAMES, scenario
+from tests.simulation.scenario import NAMES, Scenario, scenario
 
 CALLS = 110  # a random run's faults strike within its first so many calls
 Explored = tuple[str, list[Choice], Result]
 
 
-def singles(name: str, seed: int = 0) -> Iterator[Explored]:
+def singles(chosen: Scenario, kinds: Mapping[str, tuple[str, ...]] = KINDS, seed: int = 0) -> Iterator[Explored]:
     """Every fault at every call of the way from the drop to the report."""
-    chosen = scenario(name)
     for number, (function, _, sort) in enumerate(run(chosen, seed).calls):
         if function != "sweep":
-            for kind in KINDS[sort]:
-                yield name, [(number, kind)], run(chosen, seed, [(number, kind)])
+            for kind in kinds.get(sort, ()):
+                yield chosen.name, [(number, kind)], run(chosen, seed, [(number, kind)])
 
 
-def pairs(name: str, seed: int = 0) -> Iterator[Explored]:
+def pairs(chosen: Scenario, kinds: Mapping[str, tuple[str, ...]] = TELLING, seed: int = 0) -> Iterator[Explored]:
     """Every two telling faults on the way to the vendor; the second is placed in the run the first has changed."""
-    chosen = scenario(name)
-    for first in _telling(run(chosen, seed), 0):
+    for first in _telling(run(chosen, seed), kinds, 0):
         changed = run(chosen, seed, [first])
-        for second in _telling(changed, first[0] + 1):
-            yield name, [first, second], run(chosen, seed, [first, second])
+        for second in _telling(changed, kinds, first[0] + 1):
+            yield chosen.name, [first, second], run(chosen, seed, [first, second])
 
 
-def _telling(result: Result, start: int) -> Iterator[Choice]:
+def _telling(result: Result, kinds: Mapping[str, tuple[str, ...]], start: int) -> Iterator[Choice]:
     for number, (function, _, sort) in enumerate(result.calls):
         if number >= start and function in ("submit", "workflow"):
-            for kind in TELLING[sort]:
+            for kind in kinds.get(sort, ()):
                 yield number, kind
 
 
@@ -111,9 +109,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _explore(runs: int, first: int, only_random: bool, names: list[str]) -> int:
     tally, began = Tally(), time.monotonic()
     for name in [] if only_random else names:
-        for explored in singles(name):
+        for explored in singles(scenario(name)):
             tally.add("one fault", explored, "")
-        for explored in pairs(name):
+        for explored in pairs(scenario(name)):
             tally.add("two faults", explored, "")
     for seed in range(first, first + runs):
         tally.add("random", random_run(seed), f"--seed {seed}")

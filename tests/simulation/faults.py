@@ -32,6 +32,21 @@ TELLING: Mapping[str, tuple[str, ...]] = {
     "invoke": ("reply_lost", "twice"),
 }
 
+# Still fewer, for pairs within the tests. (An error after a write leaves what a crash after it leaves, less the lease;
+# a crash before a call, what the crash after the intent leaves.)
+FEWEST: Mapping[str, tuple[str, ...]] = {
+    "write": ("crash_after", "error_before"),
+    "http": ("crash_after", "reset_before", "reset_after", "late"),
+}
+
+# For every run of the tests: without the kinds that another kind at a neighbouring call already stands for.
+FEWER: Mapping[str, tuple[str, ...]] = {
+    "read": ("error_before",),
+    "write": ("crash_after", "error_before", "error_after", "repeat", "zombie"),
+    "http": tuple(kind for kind in HTTP if kind != "delay"),
+    "invoke": INVOKE,
+}
+
 Choice = tuple[int, str]
 
 

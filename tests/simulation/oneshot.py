@@ -47,6 +47,7 @@ class OneShot:
     sets: ClassVar[Literal["never", "allowed", "required"]] = "never"
     callbacks: ClassVar[bool] = True
     names_rejects: ClassVar[bool] = True
+    receipt_name: ClassVar[str] = "id"
     account: ClassVar[Mapping[str, Field]] = {
         "base_url": Field("text", "address"),
         "lookup": Field("boolean", "whether the vendor can be asked what arrived", True),

@@ -1,0 +1,53 @@
+"""Whatever fails, wherever: nothing is lost, nothing is sent twice in silence, and every drop ends in one report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from tests.simulation.explore import Explored, pairs, random_run, singles
+from tests.simulation.faults import FEWER, FEWEST
+from tests.simulation.scenario import NAMES, one_batch, scenario
+
+SEEDS = 200
+DECIDABLE = ("lookup", "resubmit", "datagroup", "mediarithmics", "haplo")  # doubt there never ends in a job held
+
+
+def _broken(runs: Iterable[Explored]) -> list[str]:
+    return [f"{name} {choices}: {law}" for name, choices, result in runs for law in result.broken]
+
+
+@pytest.mark.acceptance("D1", "D2", "D3", "D4", "D6", "D7", "D8", "D9", "D10", "D11", "C2", "G9", "A10", "A11")
+@pytest.mark.parametrize("name", NAMES)
+def test_no_single_fault_loses_anything_or_sends_it_twice_in_silence(name: str) -> None:
+    runs = list(singles(scenario(name), FEWER))
+    assert len(runs) > 100
+    assert _broken(runs) == []
+
+
+@pytest.mark.acceptance("D2", "D3")
+@pytest.mark.parametrize("name", DECIDABLE)
+def test_a_single_fault_does_not_keep_a_job_from_its_end_where_the_vendor_can_be_asked(name: str) -> None:
+    chosen = scenario(name)
+    kinds = {"http": ("crash_before", "crash_after", "refused", "reset_before", "reset_after", "late", "limited")}
+    assert {result.outcome for _, _, result in singles(chosen, kinds)} == chosen.outcomes
+
+
+@pytest.mark.acceptance("D1", "D2", "D8", "D9")
+@pytest.mark.parametrize("name", ["lookup", "hold", "resubmit", "datagroup"])
+def test_no_pair_of_faults_on_the_way_to_the_vendor_does_either(name: str) -> None:
+    runs = list(pairs(one_batch(name), FEWEST))
+    assert len(runs) > 200
+    assert _broken(runs) == []
+
+
+def test_nor_do_three_to_six_faults_amid_repeated_events_forged_callbacks_and_aborted_executions() -> None:
+    assert _broken(random_run(seed) for seed in range(SEEDS)) == []
+
+
+def test_a_seed_names_one_run_and_no_other() -> None:
+    first, again = random_run(7), random_run(7)
+    assert first[1] == again[1]
+    assert first[2].calls == again[2].calls
+    assert first[2].log == again[2].log
