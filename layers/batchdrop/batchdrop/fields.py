@@ -14,7 +14,7 @@ from batchdrop.errors import RouteError
 Kind = Literal["text", "integer", "number", "boolean", "duration", "map", "list"]
 REQUIRED = object()
 _SCHEMA_TYPES: dict[Kind, object] = {
-    "text": "string",
+    "text": ["string", "integer"],  # an id of digits needs no quotes
     "integer": "integer",
     "number": "number",
     "boolean": "boolean",

@@ -1,0 +1,62 @@
+"""What the pages say in figures and tables is what the code does."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from batchdrop import arrive, ledger, notify, poll, verdict
+from batchdrop.destinations import REGISTRY, destination
+from batchdrop.matching import MESSAGE
+from batchdrop.records.columns import OUR_COLUMNS
+from batchdrop.records.spec import InputSpec
+from batchdrop.route import COMMON
+from batchdrop.words import JobOutcome, RecordOutcome
+from local import demo, emulator
+from tests.docs.pages import REPO
+
+README = (REPO / "README.md").read_text("utf-8")
+HOW = (REPO / "docs/how-it-works.md").read_text("utf-8")
+REPORTS = (REPO / "docs/reports.md").read_text("utf-8")
+
+
+def test_the_limits_in_the_readme_are_those_of_the_code() -> None:
+    spec = InputSpec()
+    assert f"At most {arrive.MOST_MEMBERS} files in a set" in README
+    assert f"A record may be {spec.max_record_bytes // 10**6} MB" in README
+    assert f"may expand {spec.max_ratio} times and to {spec.max_expanded_bytes // 10**9} GB" in README
+    assert f"A job lives at most {(COMMON['deadline'].maximum or 0) / 86400:g} days" in README
+    assert f"If port {emulator.PORT} is" in README
+
+
+def test_the_figures_of_how_it_works_are_those_of_the_code() -> None:
+    assert (
+        f"Items go after {ledger.RETENTION // 86400}\ndays" in HOW
+        or f"Items go after {ledger.RETENTION // 86400} days" in HOW
+    )
+    assert f"within {notify.HINT_WINDOW_MS // 1000} seconds" in HOW
+    assert poll.HINT_WINDOW * 1000 == notify.HINT_WINDOW_MS
+    assert verdict.RETRY_AFTER_CAP == 6 * 3600
+    assert f"shortened to {MESSAGE} characters" in REPORTS
+
+
+def test_the_readmes_table_is_the_demos() -> None:
+    rows = re.findall(r"^(\S+) +(\w+) +(\w+) +[\d,]+ +[\d,]+", README, re.MULTILINE)
+    assert rows == [(case.name, case.destination, str(case.outcome)) for case in demo.CASES]
+
+
+def test_the_table_of_steps_is_the_destinations_own() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| `([^`]+)` \| (repeatable|commit) \|", HOW, re.MULTILINE)
+    steps = [(name, step.name, str(step.kind)) for name in REGISTRY for step in destination(name).steps()]
+    assert sorted(rows) == sorted(steps)
+
+
+@pytest.mark.parametrize("text", [README, REPORTS], ids=["readme", "reports"])
+def test_every_outcome_is_explained(text: str) -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+    assert {*JobOutcome, *RecordOutcome} <= set(rows)
+
+
+def test_the_columns_of_the_rejects_file_are_explained() -> None:
+    assert set(OUR_COLUMNS) <= set(re.findall(r"^\| `(\w+)` \|", REPORTS, re.MULTILINE))
