@@ -3,57 +3,72 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import typer
 
-from batchdrop.errors import BatchdropError
 from local import show
+from local.exits import EXIT_CODES, FAILED
 from local.trouble import Trouble
 from local.verbs import decisions, dropping, jobs, reports, routes, stack
 
+_ABOUT = """Drop files in a bucket; Batchdrop sends them to a vendor's batch API and accounts for every record.
+
+It works alike on the local stack (batchdrop up) and, with AWS credentials
+and --stack NAME, on a deployed one. Every verb takes --json; for a JOB, the
+beginning of its id will do.
+
+\b
+Examples:
+  batchdrop up --detach --simulators
+  batchdrop check people.csv --route datagroup
+  batchdrop watch "$(batchdrop drop people.csv --route datagroup)"
+  batchdrop --install-completion
+"""
+_EPILOG = "Exit codes: " + " · ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items())
+
 app = typer.Typer(
-    help="Drop files in a bucket; Batchdrop sends them to a vendor's batch API and accounts for every record.",
+    help=_ABOUT,
+    epilog=_EPILOG,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-app.command()(stack.up)
-app.command()(stack.down)
-app.command()(stack.env)
-app.add_typer(routes.app, name="routes")
-app.command()(dropping.check)
-app.command()(dropping.drop)
-app.command()(jobs.jobs)
-app.command(name="show")(jobs.show_)
-app.command()(jobs.watch)
-app.command()(jobs.wait)
-app.command()(reports.report)
-app.command()(reports.rejects)
-app.command()(decisions.cancel)
-app.command()(decisions.resolve)
-app.command()(decisions.rerun)
+_PANELS: dict[str, dict[str, Callable[..., Any]]] = {
+    "Local stack": {"up": stack.up, "down": stack.down, "env": stack.env},
+    "Drops": {"check": dropping.check, "drop": dropping.drop},
+    "Jobs": {"jobs": jobs.jobs, "show": jobs.show_, "watch": jobs.watch, "wait": jobs.wait},
+    "Results": {"report": reports.report, "rejects": reports.rejects},
+    "Decisions": {"cancel": decisions.cancel, "resolve": decisions.resolve, "rerun": decisions.rerun},
+}
+app.add_typer(routes.app, name="routes", rich_help_panel="Drops")
+for panel, verbs in _PANELS.items():
+    for verb, function in verbs.items():
+        app.command(name=verb, rich_help_panel=panel)(function)
 
 
 def main() -> None:
     """Run the command. Errors the user can mend end it with their message, never with a traceback."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
     try:
         app()
-    except (Trouble, BatchdropError) as error:
-        _end(str(error), getattr(error, "code", 1))
-    except ClientError as error:
-        _end(f"AWS refused {error.operation_name}: {error.response['Error'].get('Message', error)}")
-    except BotoCoreError as error:
-        _end(f"AWS could not be asked: {error}")
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:  # the reader of our output has gone: nothing to say to it
         sys.stderr.close()
         sys.exit(141)
+    except Exception as error:
+        message = _message(error)
+        if message is None:
+            raise
+        show.err.print(f"batchdrop: {message}", markup=False, style="red")
+        sys.exit(error.code if isinstance(error, Trouble) else FAILED)
 
 
-def _end(message: str, code: int = 1) -> None:
-    show.err.print(f"batchdrop: {message}", markup=False, style="red")
-    sys.exit(code)
+def _message(error: Exception) -> str | None:
+    from batchdrop.errors import BatchdropError
+    from local.refusals import explain
+
+    return str(error) if isinstance(error, Trouble | BatchdropError) else explain(error)

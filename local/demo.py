@@ -6,44 +6,66 @@
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from batchdrop.destinations import REGISTRY
 from batchdrop.job import Job
 from batchdrop.places import folder
 from batchdrop.ports import ObjectRef
-from batchdrop.words import JobOutcome
-from local import describe, emulator, examples, live, samples, show, stack, upload
+from batchdrop.words import Counts, JobOutcome
+from batchdrop.world import World
+from local import describe, emulator, examples, live, samples, seen_routes, show, stack, upload
 from local.connection import OperatorWorld, client, connect
 from local.home import LocalStack, home
 from local.trouble import Trouble
 
 TIMEOUT = 300.0  # seconds until the last drop must have its report
-_REPORT_FILES = ("report.html", "report.json")
+WIDTH = 100
+COLUMNS = (
+    "route", "destination", "records", "accepted", "rejected", "invalid", "uncon-\nfirmed", "batches", "outcome", "time",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One drop, and how it should end."""
+    """One drop by a route of its own, and how it should end."""
 
+    route: str
     destination: str
-    name: str
+    file: str
     make: Callable[[Path], None]
-    outcome: JobOutcome = JobOutcome.COMPLETED
+    outcome: JobOutcome
+    counts: Counts
+    changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # to the simulator's ready route
+
+    def is_right(self, job: Job | None) -> bool:
+        return job is not None and job.outcome == self.outcome and Counts.from_dict(job.counts) == self.counts
 
 
+def _catalogue(path: Path) -> None:
+    """New items every time: the vendor refuses those it has."""
+    samples.catalogue(path, prefix=f"{int(time.time()):x}-")
+
+
+_DONE, _PARTLY, _HANDED = JobOutcome.COMPLETED, JobOutcome.COMPLETED_WITH_REJECTS, JobOutcome.HANDED_OVER
+_BY_WEIGHT = {"input": {"types": {"price": "number", "quantity": "number"}}}
+_DRY_RUN = {"account": {"mode": "dry-run"}}
 CASES = (
-    Case("datagroup", "mailing-list.csv", samples.mailing_list),
-    Case("datagroup", "subscribers.ndjson", samples.subscribers),
-    Case("datagroup", "broken-rows.csv", samples.broken_list, JobOutcome.COMPLETED_WITH_REJECTS),
-    Case("sherpa", "catalogue.csv", samples.catalogue),
-    Case("mediarithmics", "activities.ndjson", samples.activities),
-    Case("ometria", "shop", samples.shop_set),
-    Case("haplo", "people", samples.people_set, JobOutcome.HANDED_OVER),
+    Case("mailing", "datagroup", "mailing-list.csv", samples.mailing_list, _DONE, Counts(5_000)),
+    Case("optins", "datagroup", "subscribers.ndjson", samples.subscribers, _DONE, Counts(200_000)),
+    Case("leads", "datagroup", "broken-rows.csv", samples.broken_list, _PARTLY, Counts(5, invalid=3)),
+    Case("items", "sherpa", "catalogue.csv", _catalogue, _PARTLY, Counts(997, invalid=1, rejected=2), _BY_WEIGHT),
+    Case("visits", "mediarithmics", "activities.ndjson", samples.activities, _PARTLY, Counts(1_997, rejected=3)),
+    Case("shop", "ometria", "shop", samples.shop_set, _DONE, Counts(522)),
+    Case("people", "haplo", "people", samples.people_set, _HANDED, Counts(unconfirmed=340)),
+    Case("dry-run", "haplo", "staff", samples.people_set, _HANDED, Counts(unconfirmed=340), _DRY_RUN),
 )
 
 
@@ -80,53 +102,83 @@ def _up() -> LocalStack:
     port = there.port if there else emulator.PORT
     if there is None and emulator.is_taken(port):
         port = emulator.free_port()
-    return stack.up(show.say, port=port, name=there.name if there else stack.NAME, simulators=True)
+    name = there.name if there else seen_routes.LOCAL
+    return stack.up(show.say, port=port, name=name, simulators=True)
 
 
 def _run(found: LocalStack, cases: Sequence[Case]) -> int:
     world = connect(found.name)
-    examples.put_routes(world, {case.destination for case in cases})
-    show.say(f"dropping {len(cases)} files")
+    for case in cases:
+        examples.put_example(world, case.route, case.destination, **case.changes)
+    show.say(f"dropping {len(cases)} files and sets, by {len(cases)} routes to {len(found.destinations)} vendors")
     jobs = {_drop(world, case): case for case in cases}
-    ended = live.watch_these(world, jobs, TIMEOUT)
-    by_id = {job.job_id: job for job in ended}
-    rows = [_row(case, by_id.get(job_id)) for job_id, case in jobs.items()]
+    ended = {job.job_id: job for job in live.watch_these(world, jobs, timeout=TIMEOUT)}
+    return conclude(world, [(case, ended.get(job_id)) for job_id, case in jobs.items()])
+
+
+def conclude(world: World, ended: Sequence[tuple[Case, Job | None]]) -> int:
+    """Show what became of the drops; 0 only if each ended as it should, record by record."""
     show.plain("")
-    show.table(("drop", "to", "outcome", "records", "accepted", "not accepted", "seconds", "as it should"), rows)
+    show.aligned(COLUMNS, [_row(world, case, job) for case, job in ended], WIDTH)
     show.plain("")
-    for job in ended:
-        if job.is_closed:
-            show.plain(f"report: {_fetch(world, job)}")
-    good = all(row[-1] == "yes" for row in rows)
-    show.plain("every drop ended as it should" if good else "not every drop ended as it should")
-    return 0 if good else 1
+    for case, job in ended:
+        if job and job.is_closed:
+            _show_report(world, case, job)
+    wrong = [(case, job) for case, job in ended if not case.is_right(job)]
+    for case, job in wrong:
+        show.plain(f"{case.route}: {_found(job)}; it should be {case.outcome}, {_told(case.counts.as_dict())}")
+    show.plain(f"{len(ended) - len(wrong)} of {len(ended)} drops ended as they should")
+    return 1 if wrong else 0
 
 
 def _drop(world: OperatorWorld, case: Case) -> str:
-    path = home() / "demo" / "drops" / case.name
+    path = home() / "demo" / "drops" / case.file
     path.parent.mkdir(parents=True, exist_ok=True)
     case.make(path)
     put = upload.drop_set if path.is_dir() else upload.drop_file
-    return put(client("s3"), world.settings.drop_bucket, case.destination, path, lambda _: None)
+    return put(client("s3"), world.settings.drop_bucket, case.route, path, lambda _: None)
 
 
-def _row(case: Case, job: Job | None) -> tuple[object, ...]:
+def _row(world: World, case: Case, job: Job | None) -> tuple[object, ...]:
     if job is None:
-        return case.name, case.destination, "no job", None, None, None, None, "NO"
-    records, accepted, rest = describe.tally(job)
-    seconds = f"{(job.closed_at - job.created_at) / 1000:.1f}" if job.is_closed else None
-    right = "yes" if job.outcome == case.outcome else f"NO: {case.outcome}"
-    return case.name, case.destination, describe.state(job), records, accepted, rest, seconds, right
+        return case.route, case.destination, *[None] * 6, "no job", None
+    counts = [job.counts.get(name) for name in ("records", "accepted", "rejected", "invalid", "unconfirmed")]
+    seconds = f"{(job.closed_at - job.created_at) / 1000:.1f} s" if job.is_closed else None
+    batches = len(world.ledger.batches(job.job_id))
+    return case.route, case.destination, *counts, batches, describe.state(job), seconds
 
 
-def _fetch(world: OperatorWorld, job: Job) -> Path:
-    """Copy a report to disk, where it outlives the stack; returns its page."""
+def _show_report(world: World, case: Case, job: Job) -> None:
+    """Copy a report to disk, where it outlives the stack; say where, and show the first of its rejects."""
     place = home() / "demo" / "reports" / job.route / job.job_id
     place.mkdir(parents=True, exist_ok=True)
-    for name in _REPORT_FILES:
-        with world.objects.open(ObjectRef(world.settings.results_bucket, folder(job) + name)) as body:
-            (place / name).write_bytes(body.read())
-    return place / "report.html"
+    report = json.loads(_fetch(world, job, place, "report.json"))
+    _fetch(world, job, place, "report.html")
+    lines = _fetch(world, job, place, report["rejects_file"]).decode().splitlines()
+    show.plain(f"{case.route}: {_relative(place / 'report.html')}")
+    if report["rejects"]:
+        first = lines[0] if report["rejects_file"].endswith("ndjson") else lines[1]
+        show.plain(f"  {report['rejects_file']}: {first}")
+
+
+def _fetch(world: World, job: Job, place: Path, name: str) -> bytes:
+    with world.objects.open(ObjectRef(world.settings.results_bucket, folder(job) + name)) as body:
+        data = body.read()
+    (place / name).write_bytes(data)
+    return data
+
+
+def _relative(path: Path) -> str:
+    return os.path.relpath(path)
+
+
+def _found(job: Job | None) -> str:
+    return f"{describe.state(job)}, {_told(job.counts)}" if job else "no job"
+
+
+def _told(counts: Mapping[str, int]) -> str:
+    named: Iterable[str] = (f"{int(count)} {name}" for name, count in counts.items() if count)
+    return ", ".join(named) or "no account"
 
 
 if __name__ == "__main__":

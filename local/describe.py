@@ -69,6 +69,29 @@ def _batch(batch: Batch) -> dict[str, Any]:
     }
 
 
+def row(job: Job, *, short_id: bool) -> tuple[object, ...]:
+    """A job as a line of the list of jobs."""
+    since = (summary(job)["created_at"] or "")[:19]
+    name = short(job) if short_id else job.job_id
+    return name, job.route, state(job), *tally(job), size(job.size), job.key.removeprefix("drops/"), since
+
+
+COLUMNS = ("job", "route", "state", "records", "accepted", "not accepted", "size", "drop", "since")
+
+
+def short(job: Job) -> str:
+    """As much of a job's id as people need."""
+    return job.job_id[:8]
+
+
+def counted(job: Job) -> str:
+    """`3 records: 2 accepted, 1 invalid`."""
+    counts = job.counts
+    some = [f"{int(counts[o])} {o}" for o in RecordOutcome if counts.get(o)]
+    records = int(counts.get("records", 0))
+    return f"{records} record{'' if records == 1 else 's'}" + (f": {', '.join(some)}" if some else "")
+
+
 def tally(job: Job) -> tuple[int | None, int | None, str]:
     """Records, accepted records, and the rest in words; nothing while the job has not ended."""
     counts = job.counts
@@ -84,3 +107,11 @@ def size(count: int) -> str:
             return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
         amount /= 1000
     return f"{amount:.1f} GB"
+
+
+def span(seconds: float) -> str:
+    """`4.2 s`, `3 min`, `2 h 05 min`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -62,7 +62,7 @@ def _add(found: DryRun, parcel: Parcel, parcels: Parcels) -> None:
 
 def _problems(parcels: Parcels, parcel: Parcel) -> list[dict[str, Any]]:
     return [
-        {"line": r.line, "id": r.id, "code": r.problem.code, "message": r.problem.message, "column": r.problem.column}
+        {"line": r.line, "column": r.problem.column, "id": r.id, "code": r.problem.code, "message": r.problem.message}
         for r in parcels.replay(parcel.start, parcel.end)
         if r.problem
     ]

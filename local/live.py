@@ -5,100 +5,165 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
 from batchdrop.job import Batch, Job
-from batchdrop.operate import find
+from batchdrop.words import BatchState
+from batchdrop.world import World
 from local import describe, show
-from local.connection import OperatorWorld
+from local.progress import Progress, progress_of
 
-COLUMNS = ("job", "route", "state", "records", "accepted", "not accepted", "size", "key", "since")
+COLUMNS = ("job", "route", "state", "packaged", "sent", "vendor", "done", "read", "rate", "left")
 PAUSE = 0.5  # seconds between two looks
+TELL_EVERY = 2.0  # seconds between two lines in a pipe about a job whose state is the same
 _RECENT = 20  # jobs shown when all are watched
+_BATCHES = 20  # of a job watched alone
 
 
-def row(job: Job) -> tuple[object, ...]:
-    """A job as a line of the list."""
-    since = (describe.summary(job)["created_at"] or "")[:19]
-    return job.job_id, job.route, describe.state(job), *describe.tally(job), describe.size(job.size), job.key, since
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One job as it stood at one look."""
+
+    job: Job
+    batches: list[Batch]
+    progress: Progress
 
 
-def watch_one(world: OperatorWorld, job_id: str, *, as_json: bool) -> Job:
-    """Show a job until it has ended; returns it as it ended."""
+@dataclass(slots=True)
+class Watcher:
+    """Looks at jobs in the ledger; an ended one is read once."""
 
-    def look() -> tuple[list[Job], list[Batch]]:
-        return [find(world, job_id)], world.ledger.batches(job_id)
+    world: World
+    ended: dict[tuple[str, int], Seen] = field(default_factory=dict)
 
-    return _watch(look, as_json=as_json, until_closed=True)[0]
+    def look(self, jobs: Iterable[Job]) -> list[Seen]:
+        return [self.ended.get((job.job_id, job.closed_at)) or self._see(job) for job in jobs]
 
-
-def watch_all(world: OperatorWorld, *, as_json: bool) -> None:
-    """Show the latest jobs until Ctrl-C."""
-    _watch(lambda: (world.ledger.jobs(_RECENT), []), as_json=as_json, until_closed=False)
-
-
-def watch_these(world: OperatorWorld, job_ids: Iterable[str], timeout: float) -> list[Job]:
-    """Show these jobs until all have ended, or the time is up; returns those that are known, as they stand then."""
-    wanted = list(job_ids)
-
-    def look() -> tuple[list[Job], list[Batch]]:
-        return [job for job in map(world.ledger.job, wanted) if job], []
-
-    return _watch(look, as_json=False, until_closed=True, number=len(wanted), timeout=timeout)
+    def _see(self, job: Job) -> Seen:
+        batches = self.world.ledger.batches(job.job_id)
+        seen = Seen(job, batches, progress_of(job, batches, self.world.ledger.now()))
+        if job.is_closed:
+            self.ended[(job.job_id, job.closed_at)] = seen
+        return seen
 
 
-def _watch(
-    look: Callable[[], tuple[list[Job], list[Batch]]],
-    *,
-    as_json: bool,
-    until_closed: bool,
-    number: int = 1,
-    timeout: float = math.inf,
+def watch_these(
+    world: World, job_ids: Iterable[str], *, timeout: float = math.inf, as_json: bool = False, alone: bool = False
 ) -> list[Job]:
-    told: dict[str, str] = {}
-    end = time.monotonic() + timeout
-    drawn = not as_json and show.out.is_terminal
-    with Live(console=show.out, auto_refresh=False, transient=False) as live:
+    """Show these jobs until all have ended, or the time is up; returns those that are known, as they stand then.
+
+    A job that is not claimed yet is waited for. `alone`: show its batches too.
+    """
+    wanted, watcher, end = list(job_ids), Watcher(world), time.monotonic() + timeout
+    with _shown(as_json=as_json, alone=alone) as tell:
         while True:
-            jobs, batches = look()
-            if drawn:
-                live.update(_picture(jobs, batches), refresh=True)
-            else:
-                _tell_changes(jobs, batches, told, as_json=as_json)
-            done = until_closed and len(jobs) >= number and all(job.is_closed for job in jobs)
-            if done or time.monotonic() > end:
-                return jobs
+            seen = watcher.look(job for job in map(world.ledger.job, wanted) if job)
+            tell(seen)
+            ended = len(seen) == len(wanted) and all(s.job.is_closed for s in seen)
+            if ended or time.monotonic() > end:
+                return [s.job for s in seen]
             time.sleep(PAUSE)
 
 
-def _picture(jobs: list[Job], batches: list[Batch]) -> RenderableType:
-    parts: list[RenderableType] = [show.drawn(COLUMNS, map(row, jobs))]
-    if batches:
-        lines = ((b.n, b.state, b.word, b.records, describe.size(b.bytes), _receipt(b)) for b in batches)
+def watch_all(world: World, *, as_json: bool) -> None:
+    """Show the latest jobs until Ctrl-C."""
+    watcher = Watcher(world)
+    with _shown(as_json=as_json, alone=False) as tell:
+        while True:
+            tell(watcher.look(world.ledger.jobs(_RECENT)))
+            time.sleep(PAUSE)
+
+
+@contextmanager
+def _shown(*, as_json: bool, alone: bool) -> Iterator[Callable[[list[Seen]], None]]:
+    if as_json or not show.out.is_terminal:
+        yield Lines(as_json).tell
+        return
+    with Live(console=show.out, auto_refresh=False, vertical_overflow="visible") as live:
+        yield lambda seen: live.update(picture(seen, alone=alone), refresh=True)
+
+
+# --- on a terminal ---
+
+
+def picture(seen: list[Seen], *, alone: bool = False) -> RenderableType:
+    """What a terminal shows at one look."""
+    if not seen:
+        return Text("no job yet: a drop takes a moment to be claimed", style="dim")
+    parts: list[RenderableType] = [show.drawn(COLUMNS, map(_row, seen))]
+    if alone and seen[0].batches:
+        latest = sorted(seen[0].batches, key=lambda b: (not b.status.is_open, -b.n))[:_BATCHES]
+        lines = ((b.n, b.state, b.word, b.records, describe.size(b.bytes), _receipt(b)) for b in latest)
         parts += [Text(), show.drawn(("batch", "state", "vendor says", "records", "size", "receipt"), lines)]
     return Group(*parts)
 
 
-def _tell_changes(jobs: list[Job], batches: list[Batch], told: dict[str, str], *, as_json: bool) -> None:
-    for job in jobs:
-        name = f"{job.job_id} {job.key}"
-        _tell(told, name, describe.summary(job), describe.state(job), as_json=as_json)
-    for batch in batches:
-        name = f"{batch.job_id} batch {batch.n}"
-        facts = {"job_id": batch.job_id, "batch": batch.n, "state": batch.state, "status": batch.word or None}
-        _tell(told, name, facts, f"{batch.state} {batch.word}".strip(), as_json=as_json)
+def _row(seen: Seen) -> tuple[object, ...]:
+    job, at = seen.job, seen.progress
+    packaged = f"{at.percent}% {describe.size(at.total)}"
+    rate = f"{describe.size(int(at.rate))}/s" if at.rate and not job.is_closed else ""
+    counts = (at.sent, at.at_vendor, at.done, at.collected)
+    return describe.short(job), job.route, describe.state(job), packaged, *counts, rate, _left(seen)
 
 
-def _tell(told: dict[str, str], name: str, facts: dict[str, Any], state: str, *, as_json: bool) -> None:
-    if told.get(name) != state:
-        told[name] = state
-        show.plain(json.dumps(facts, default=int) if as_json else f"{name} {state}")
+def _left(seen: Seen) -> str:
+    if seen.job.is_closed:
+        return f"took {describe.span((seen.job.closed_at - seen.job.created_at) / 1000)}"
+    return "" if seen.progress.left is None else describe.span(seen.progress.left)
 
 
 def _receipt(batch: Batch) -> str:
     return " ".join(f"{k}={v}" for k, v in batch.receipt.items())
+
+
+# --- in a pipe ---
+
+
+@dataclass(slots=True)
+class Lines:
+    """A line whenever a job's state changes, and now and then while it is the same but goes on."""
+
+    as_json: bool
+    told: dict[str, tuple[str, str, float]] = field(default_factory=dict)
+
+    def tell(self, seen: list[Seen]) -> None:
+        for one in seen:
+            state, text = describe.state(one.job), sentence(one)
+            last_state, last_text, at = self.told.get(one.job.job_id, ("", "", -math.inf))
+            if state != last_state or (text != last_text and time.monotonic() > at + TELL_EVERY):
+                self.told[one.job.job_id] = (state, text, time.monotonic())
+                show.plain(json.dumps(self._facts(one), default=int) if self.as_json else text)
+
+    def _facts(self, one: Seen) -> dict[str, object]:
+        return describe.summary(one.job) | {"progress": one.progress.as_dict()}
+
+
+def sentence(one: Seen) -> str:
+    """A job's state and progress as one line of text."""
+    job, at = one.job, one.progress
+    parts = [f"{job.job_id} {job.route} {describe.state(job)}"]
+    if at.packaged or not job.is_closed:
+        parts.append(f"{at.percent}% of {describe.size(at.total)} packaged")
+    if one.batches:
+        parts.append(_batches(one.batches, at))
+    if at.rate and not job.is_closed:
+        parts.append(f"{describe.size(int(at.rate))}/s")
+    if at.left is not None:
+        parts.append(f"about {describe.span(at.left)} left")
+    if job.is_closed:
+        parts.append(describe.counted(job))
+        parts.append(_left(one))
+    return ", ".join(part for part in parts if part)
+
+
+def _batches(batches: list[Batch], at: Progress) -> str:
+    doubtful = sum(batch.status is BatchState.DOUBTFUL for batch in batches)
+    noun = "batch" if at.sent == 1 else "batches"
+    text = f"{at.sent} {noun} sent: {at.at_vendor} at the vendor, {at.done} done, {at.collected} collected"
+    return f"{text}, {doubtful} in doubt" if doubtful else text

@@ -6,7 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from batchdrop.errors import RouteError
 from batchdrop.route import Route, read_route
 from local.trouble import Trouble
 
@@ -34,6 +36,27 @@ def read_file(path: Path) -> Any:
 def read_route_file(path: Path, name: str, allow_insecure: Sequence[str]) -> Route:
     """A valid route from a file; `RouteError` names what is wrong with it."""
     return read_route(name, read_file(path), tuple(allow_insecure))
+
+
+def any_host(raw: Any) -> tuple[str, ...]:
+    """What lets a route's own host pass, for a dry run: there, where its vendor lives is of no account."""
+    account = raw.get("account") if isinstance(raw, Mapping) else None
+    url = str(account.get("base_url") or "") if isinstance(account, Mapping) else ""
+    return ("127.0.0.1", "localhost", urlsplit(url).hostname or "")
+
+
+def good_route(path: Path, name: str, allow_insecure: Sequence[str]) -> Route:
+    """The same, for a command: what is wrong ends it, field by field."""
+    try:
+        return read_route_file(path, name, allow_insecure)
+    except RouteError as error:
+        raise wrong(path, error) from None
+
+
+def wrong(path: Path, error: RouteError) -> Trouble:
+    """What is wrong with a route file, a line a field."""
+    lines = "".join(f"\n  {field}: {message}" if field else f"\n  {message}" for field, message in error.problems)
+    return Trouble(f"{path} is not a good route:{lines}")
 
 
 def read_secret_file(path: Path, route: Route) -> Mapping[str, str]:

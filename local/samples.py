@@ -51,24 +51,25 @@ def broken_list(path: Path) -> None:
     )
 
 
-def catalogue(path: Path, rows: int = 1_000) -> None:
-    """A product catalogue for a recommender, CSV."""
+def catalogue(path: Path, rows: int = 1_000, prefix: str = "item") -> None:
+    """A product catalogue for a recommender, CSV. One price is no number; two things are sold by weight."""
     chance = random.Random(3)
+    odd = {10: ("12", "n/a"), 500: ("2.5", "3.20"), 999: ("0.75", "18.00")}
     with path.open("w", encoding="utf-8", newline="") as file:
         out = csv.writer(file)
         out.writerow(("itemId", "name", "quantity", "origin", "price"))
         for n in range(rows):
-            price = f"{chance.randrange(1, 500)}.{chance.randrange(100):02d}"
-            out.writerow(
-                (f"item{n:05d}", f'Nº {n}, "fresh"', chance.randrange(100), chance.choice(("España", "IT")), price)
-            )
+            usual = str(chance.randrange(100)), f"{chance.randrange(1, 500)}.{chance.randrange(100):02d}"
+            quantity, price = odd.get(n, usual)
+            out.writerow((f"{prefix}{n:05d}", f'Nº {n}, "fresh"', quantity, chance.choice(("España", "IT")), price))
 
 
 def activities(path: Path, rows: int = 2_000) -> None:
-    """User activities, NDJSON."""
+    """User activities, NDJSON; three of them the vendor's simulator fails, as they ask it to."""
     with path.open("w", encoding="utf-8") as file:
         for n in range(rows):
-            file.write(json.dumps(_activity(n), ensure_ascii=False) + "\n")
+            failing = {"$fail": True} if n in (17, 444, 1_999) else {}
+            file.write(json.dumps(_activity(n) | failing, ensure_ascii=False) + "\n")
 
 
 def people_set(directory: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -50,11 +51,13 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 def drawn(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     """A table for a terminal."""
-    found = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        found.add_column(column, overflow="fold")
-    for row in rows:
-        found.add_row(*(_coloured(c) for c in row))
+    lines = [[_cell(c) for c in row] for row in rows]
+    found = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
+    for n, column in enumerate(columns):
+        numbers = all(line[n][:1].isdigit() or not line[n] for line in lines)
+        found.add_column(column, overflow="fold", justify="right" if numbers and n else "left")
+    for line in lines:
+        found.add_row(*map(_coloured, line))
     return found
 
 
@@ -62,10 +65,13 @@ def _cell(value: object) -> str:
     return "" if value is None else " ".join(str(value).split())
 
 
-def _coloured(value: object) -> str:
-    text = _cell(value).replace("[", r"\[")
-    style = STYLES.get(text)
-    return f"[{style}]{text}[/{style}]" if style else text
+def _coloured(text: str) -> Text:
+    return Text(text, STYLES.get(text, ""))
+
+
+def aligned(columns: Sequence[str], rows: Iterable[Sequence[object]], width: int) -> None:
+    """A table for people, in a pipe too, at most so wide."""
+    out.print(drawn(columns, rows), soft_wrap=False, width=None if out.is_terminal else width)
 
 
 def _number(value: Any) -> object:

@@ -9,11 +9,10 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from local import deployment, emulator, vendors
+from local import deployment, emulator, seen_routes, vendors
 from local.home import LocalStack, home
 from local.trouble import Trouble
 
-NAME = "batchdrop"
 IN_THE_WAY = ("AWS_PROFILE", "AWS_SESSION_TOKEN")  # of a real account: with them, local credentials do not work
 Say = Callable[[str], None]
 
@@ -24,7 +23,7 @@ def running() -> LocalStack | None:
     return stack if stack and stack.deployed and stack.emulator.is_alive() else None
 
 
-def up(say: Say, *, name: str = NAME, port: int | None = None, simulators: bool = False) -> LocalStack:
+def up(say: Say, *, name: str = seen_routes.LOCAL, port: int | None = None, simulators: bool = False) -> LocalStack:
     """Bring the stack up, or up to date. What already runs and is unchanged is left as it is.
 
     Raises `Trouble` when something is in the way; then nothing that this call started is left running.
@@ -129,6 +128,7 @@ def _stop(stack: LocalStack) -> None:
         if process:
             process.stop()
     LocalStack.forget()
+    seen_routes.forget(stack.name)
     shutil.rmtree(home() / "tmp", ignore_errors=True)
 
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
-PART = 64 << 20  # bytes; above this a file goes up in parts
+PART = 16 << 20  # bytes; above this a file goes up in parts
+MOST_PARTS = 10_000
 
 Progress = Callable[[int], None]  # bytes that have gone up since the last call
 
@@ -58,14 +59,15 @@ def _put(s3: S3Client, bucket: str, key: str, path: Path, progress: Progress) ->
             answer = s3.put_object(Bucket=bucket, Key=key, Body=file)
             progress(path.stat().st_size)
             return answer["VersionId"]
-        return _put_in_parts(s3, bucket, key, file, progress)
+        part = max(PART, -(-path.stat().st_size // MOST_PARTS))
+        return _put_in_parts(s3, bucket, key, _parts(file, part), progress)
 
 
-def _put_in_parts(s3: S3Client, bucket: str, key: str, file: BinaryIO, progress: Progress) -> str:
+def _put_in_parts(s3: S3Client, bucket: str, key: str, bodies: Iterator[bytes], progress: Progress) -> str:
     upload = s3.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
     try:
         parts: list[CompletedPartTypeDef] = []
-        for n, body in enumerate(_parts(file), 1):
+        for n, body in enumerate(bodies, 1):
             part = s3.upload_part(Bucket=bucket, Key=key, UploadId=upload, PartNumber=n, Body=body)
             parts.append({"ETag": part["ETag"], "PartNumber": n})
             progress(len(body))
@@ -76,6 +78,6 @@ def _put_in_parts(s3: S3Client, bucket: str, key: str, file: BinaryIO, progress:
     return done["VersionId"]
 
 
-def _parts(file: BinaryIO) -> Iterator[bytes]:
-    while body := file.read(PART):
+def _parts(file: BinaryIO, size: int) -> Iterator[bytes]:
+    while body := file.read(size):
         yield body

@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from batchdrop import operate
-from batchdrop.job import Job
 from local import describe, show
-from local.connection import connect
 from local.trouble import Trouble
-from local.verbs.options import Json, Stack
+from local.verbs.options import JobId, Json, Stack
+
+if TYPE_CHECKING:
+    from batchdrop.job import Job
+
+Decision = Literal["resubmit", "adopt", "abandon"]
 
 
-def cancel(job: str, *, on: Stack = None, json: Json = False) -> None:
-    """Cancel a job: nothing more is sent, and the vendor is asked to stop where it can."""
-    _tell(operate.cancel(connect(on), job), "is being canceled", as_json=json)
+def cancel(job: JobId, *, on: Stack = None, json: Json = False) -> None:
+    """Cancel a job: nothing more is sent, and the vendor is asked to stop where it can.
+
+    What a vendor has begun and cannot stop ends as the vendor says; the
+    report tells.
+
+    \b
+    Examples:
+      batchdrop cancel 3f2a9c0d
+    """
+    from batchdrop import operate
+    from local.connection import connect
+    from local.jobid import find_job
+
+    world = connect(on)
+    _tell(operate.cancel(world, find_job(world, job).job_id), "is being canceled", as_json=json)
 
 
 def resolve(
-    job: str,
+    job: JobId,
     *,
     resubmit: Annotated[bool, typer.Option("--resubmit", help="Send the doubtful batches again, flagged.")] = False,
     adopt: Annotated[
@@ -31,13 +46,29 @@ def resolve(
     on: Stack = None,
     json: Json = False,
 ) -> None:
-    """Decide about a held job, whose submission may or may not have arrived at the vendor."""
+    """Decide about a held job, whose submission may or may not have arrived at the vendor.
+
+    Ask the vendor first: sending again what did arrive imports it twice.
+    The job goes on, and ends in a new report.
+
+    \b
+    Examples:
+      batchdrop resolve 3f2a9c0d --adopt 26112207431240e
+      batchdrop resolve 3f2a9c0d --resubmit
+      batchdrop resolve 3f2a9c0d --abandon
+    """
     decision = _decision(resubmit=resubmit, adopt=adopt, abandon=abandon)
-    _tell(operate.resolve(connect(on), job, decision, adopt or ""), "goes on", as_json=json)
+    from batchdrop import operate
+    from local.connection import connect
+    from local.jobid import find_job
+
+    world = connect(on)
+    found = find_job(world, job).job_id
+    _tell(operate.resolve(world, found, decision, adopt or ""), "goes on", as_json=json)
 
 
 def rerun(
-    job: str,
+    job: JobId,
     *,
     only_rejected: Annotated[
         bool, typer.Option("--only-rejected", help="Only the records that were not accepted.")
@@ -45,19 +76,34 @@ def rerun(
     on: Stack = None,
     json: Json = False,
 ) -> None:
-    """Process an ended job's drop again, as a new job; prints its id."""
-    again = operate.rerun(connect(on), job, only_rejected=only_rejected)
+    """Process an ended job's drop again, as a new job; prints its id.
+
+    With --only-rejected, the records that were invalid, rejected or
+    unprocessed are dropped again as they are: for when the cause lay with
+    the route or the vendor. To mend the records themselves, see batchdrop
+    rejects.
+
+    \b
+    Examples:
+      batchdrop rerun 3f2a9c0d
+      batchdrop wait "$(batchdrop rerun 3f2a9c0d --only-rejected)"
+    """
+    from batchdrop import operate
+    from local.connection import connect
+    from local.jobid import find_job
+
+    world = connect(on)
+    old = find_job(world, job).job_id
+    again = operate.rerun(world, old, only_rejected=only_rejected)
     if json:
-        show.as_json(describe.summary(again) | {"previous": job})
+        show.as_json(describe.summary(again) | {"previous": old})
     else:
         show.plain(again.job_id)
 
 
-def _decision(*, resubmit: bool, adopt: str | None, abandon: bool) -> Literal["resubmit", "adopt", "abandon"]:
-    chosen: list[Literal["resubmit", "adopt", "abandon"]] = []
-    chosen += ["resubmit"] if resubmit else []
-    chosen += ["adopt"] if adopt is not None else []
-    chosen += ["abandon"] if abandon else []
+def _decision(*, resubmit: bool, adopt: str | None, abandon: bool) -> Decision:
+    given: dict[Decision, bool] = {"resubmit": resubmit, "adopt": adopt is not None, "abandon": abandon}
+    chosen = [decision for decision, is_given in given.items() if is_given]
     if len(chosen) != 1:
         raise Trouble("choose one of --resubmit, --adopt RECEIPT and --abandon", code=2)
     return chosen[0]
@@ -67,4 +113,4 @@ def _tell(job: Job, what: str, *, as_json: bool) -> None:
     if as_json:
         show.as_json(describe.summary(job))
     else:
-        show.say(f"job {job.job_id} {what}; batchdrop wait {job.job_id}")
+        show.say(f"job {job.job_id} {what}; batchdrop watch {describe.short(job)}")

@@ -5,62 +5,95 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from batchdrop.errors import DropRefused
-from batchdrop.route import Route, read_route
-from local import describe, dryrun, routefile, show, upload
-from local.connection import OperatorWorld, client, connect
+from local import describe, seen_routes, show
+from local.exits import FAILED, WITH_REJECTS
 from local.trouble import Trouble
-from local.verbs.options import Json, Stack
+from local.verbs.options import Json, RouteName, Stack
 
-_MOST_SHOWN = 20  # invalid records printed for people; --json has all
+if TYPE_CHECKING:
+    from batchdrop.errors import DropRefused
+    from batchdrop.route import Route
+    from local.connection import OperatorWorld
+    from local.dryrun import DryRun
+    from local.upload import Progress
 
 
 def check(
-    file: Annotated[Path, typer.Argument(help="The file, or for a set the directory, that would be dropped.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The file, or for a set the directory, that would be dropped.")
+    ],
     *,
-    route: Annotated[str, typer.Option("--route", "-r", help="A route's name, or a route file.")],
+    route: Annotated[
+        str,
+        typer.Option(
+            "--route",
+            "-r",
+            metavar="ROUTE",
+            help="A route's name, or a route file.",
+            autocompletion=seen_routes.beginning_with,
+        ),
+    ],
     on: Stack = None,
     json: Json = False,
 ) -> None:
-    """Dry run: what would be sent, batch by batch, and every invalid record. Nothing is sent, no vendor is asked.
+    """Dry run: what would be sent, batch by batch, and every record that would not, with its line and the reason.
 
-    With a route file it works without any network or stack. Exits 1 when nothing of the file could be sent, 4 when
-    some records could not.
+    By the code that sends it, without any network: a route goes by its
+    file, or by its name as this machine last saw it. Exits 1 when nothing
+    of the file could be sent, 4 when some records could not.
+
+    \b
+    Examples:
+      batchdrop check people.csv --route people
+      batchdrop check people.csv --route people.yaml
+      batchdrop check export/ --route shop --json | jq .problems
     """
+    from batchdrop.errors import DropRefused
+    from local import dryrun
+
     _must_exist([file])
     chosen = _route(route, on)
+    _fits(file, chosen)
     try:
         found = dryrun.run(file, chosen)
     except DropRefused as refused:
-        if not json:
-            raise Trouble(f"{file}: refused: {refused}{_place(refused)}") from None
-        place = {"line": refused.line, "offset": refused.offset}
-        show.as_json({"refused": {"reason": refused.reason, "message": str(refused), **place}})
-        raise typer.Exit(1) from None
+        _refused(file, refused, as_json=json)
+        raise typer.Exit(FAILED) from None
     if json:
         show.as_json(found.as_dict())
     else:
         _print(found, chosen)
     if found.invalid:
-        raise typer.Exit(4 if found.records else 1)
+        raise typer.Exit(WITH_REJECTS if found.records else FAILED)
 
 
 def drop(
-    paths: Annotated[list[Path], typer.Argument(help="Files; a directory is a set.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files; a directory is a set.")],
     *,
-    route: Annotated[str, typer.Option("--route", "-r", help="The route they go by.")],
+    route: RouteName,
     on: Stack = None,
     json: Json = False,
 ) -> None:
-    """Drop files, and print the id of each job."""
+    """Drop files, and print the id of each job.
+
+    \b
+    Examples:
+      batchdrop drop people.csv --route people
+      batchdrop drop export/ --route shop
+      batchdrop drop *.ndjson --route activities --json
+    """
+    from batchdrop.route import read_route
+    from local.connection import connect
+
     _must_exist(paths)
     world = connect(on)
-    chosen = read_route(route, world.routes.get(route), world.settings.allow_insecure)
+    raw = world.routes.get(route)
+    seen_routes.keep(world.settings.stack, route, raw)
+    chosen = read_route(route, raw, world.settings.allow_insecure)
     for path in paths:
         _fits(path, chosen)
     jobs = [_drop(world, path, chosen) for path in paths]
@@ -73,6 +106,9 @@ def drop(
 
 
 def _drop(world: OperatorWorld, path: Path, route: Route) -> str:
+    from local import upload
+    from local.connection import client
+
     put = upload.drop_set if path.is_dir() else upload.drop_file
     with _progress(path) as advance:
         return put(client("s3"), world.settings.drop_bucket, route.name, path, advance)
@@ -93,23 +129,42 @@ def _fits(path: Path, route: Route) -> None:
 
 
 def _route(route: str, on: str | None) -> Route:
+    from batchdrop.route import read_route
+    from local import routefile
+    from local.connection import connect
+
     if route.endswith((".yaml", ".yml", ".json")):
-        # Where a route's vendor lives is of no account here, so any host will do.
-        return routefile.read_route_file(Path(route), routefile.DEFAULT_NAME, ("127.0.0.1", "localhost"))
-    world = connect(on)
-    return read_route(route, world.routes.get(route), world.settings.allow_insecure)
+        raw = routefile.read_file(Path(route))
+        return routefile.good_route(Path(route), routefile.DEFAULT_NAME, routefile.any_host(raw))
+    seen = seen_routes.recall(seen_routes.named(on), route)
+    if seen is None:
+        world = connect(on)
+        seen = world.routes.get(route)
+        seen_routes.keep(world.settings.stack, route, seen)
+    return read_route(route, seen, routefile.any_host(seen))
 
 
-def _print(found: dryrun.DryRun, route: Route) -> None:
-    rows = [(b["n"], b["records"], b["invalid"], describe.size(b["bytes"]), b["sha256"][:12]) for b in found.batches]
-    show.table(("batch", "records", "invalid", "bytes", "sha256"), rows)
-    for problem in found.problems[:_MOST_SHOWN]:
-        show.say(f"line {problem['line']}: {problem['code']}: {problem['message']}")
-    if len(found.problems) > _MOST_SHOWN:
-        show.say(f"… and {len(found.problems) - _MOST_SHOWN} more; --json lists all")
+def _refused(file: Path, refused: DropRefused, *, as_json: bool) -> None:
+    if as_json:
+        place = {"line": refused.line, "offset": refused.offset}
+        show.as_json({"refused": {"reason": refused.reason, "message": str(refused), **place}})
+    else:
+        show.plain(f"{file}: nothing of it would be sent: {refused}{_place(refused)}")
+
+
+def _print(found: DryRun, route: Route) -> None:
+    rows = [(b["n"], b["records"], b["invalid"], describe.size(b["bytes"]), b["sha256"]) for b in found.batches]
+    show.table(("batch", "records", "invalid", "size", "sha256"), rows)
+    if found.problems:
+        show.plain("")
+        columns = ("line", "column", "id", "code", "message")
+        show.table(columns, [[problem[c] for c in columns] for problem in found.problems])
     for warning in found.warnings:
         show.say(f"warning: {warning}")
-    show.say(f"{found.records} records would go to {route.vendor.name}, {found.invalid} are invalid")
+    show.say(
+        f"{found.records} records would go to {route.vendor.name} in {len(found.batches)} "
+        f"{'batch' if len(found.batches) == 1 else 'batches'}, {found.invalid} would not"
+    )
 
 
 def _place(refused: DropRefused) -> str:
@@ -119,11 +174,17 @@ def _place(refused: DropRefused) -> str:
 
 
 @contextmanager
-def _progress(path: Path) -> Iterator[upload.Progress]:
+def _progress(path: Path) -> Iterator[Progress]:
     """A bar on a terminal for what takes long enough to wonder about."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    from local import upload
+
     total = sum(p.stat().st_size for p in upload.members(path)) if path.is_dir() else path.stat().st_size
-    columns: list[Any] = [TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()]
+    columns: list[Any] = [
+        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(),
+    ]  # fmt: skip
     hidden = not show.err.is_terminal or total <= upload.PART
-    with Progress(*columns, console=show.err, transient=True, disable=hidden) as bar:
+    with Progress(*columns, console=show.err, disable=hidden) as bar:
         task = bar.add_task(path.name, total=total)
         yield lambda count: bar.advance(task, count)

@@ -3,41 +3,56 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from batchdrop.job import Job
-from batchdrop.operate import find
-from batchdrop.words import JobOutcome
-from local import describe, live, show
-from local.connection import connect
-from local.verbs.options import Json, Stack
+from local import describe, show
+from local.exits import FAILED, TIMED_OUT, WITH_REJECTS
+from local.verbs.options import JobId, Json, Stack
 
-TIMED_OUT = 124
-WITH_REJECTS = 4
+if TYPE_CHECKING:
+    from batchdrop.job import Job
 
 
 def jobs(
     *,
-    limit: Annotated[int, typer.Option("--limit", "-n", help="At most so many.", min=1, max=10_000)] = 20,
+    limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", help="At most so many.", min=1, max=10_000)] = 20,
     still_open: Annotated[bool, typer.Option("--open", help="Only those that have not ended.")] = False,
     on: Stack = None,
     json: Json = False,
 ) -> None:
-    """List jobs, newest first."""
+    """List jobs, newest first.
+
+    \b
+    Examples:
+      batchdrop jobs
+      batchdrop jobs --open
+      batchdrop jobs -n 1000 --json
+    """
+    from local.connection import connect
+
     ledger = connect(on).ledger
     found = ledger.open_jobs(limit)[::-1] if still_open else ledger.jobs(limit)
     if json:
         show.as_json({"jobs": [describe.summary(job) for job in found]})
     else:
-        show.table(live.COLUMNS, (live.row(job) for job in found))
+        show.table(describe.COLUMNS, [describe.row(job, short_id=show.out.is_terminal) for job in found])
 
 
-def show_(job: str, *, on: Stack = None, json: Json = False) -> None:
-    """Show one job and its batches."""
+def show_(job: JobId, *, on: Stack = None, json: Json = False) -> None:
+    """Show one job and its batches.
+
+    \b
+    Examples:
+      batchdrop show 3f2a9c0d
+    """
+    from local.connection import connect
+    from local.jobid import find_job
+
     world = connect(on)
-    found = describe.detail(find(world, job), world.ledger.batches(job))
+    known = find_job(world, job)
+    found = describe.detail(known, world.ledger.batches(known.job_id))
     if json:
         show.as_json(found)
         return
@@ -48,53 +63,84 @@ def show_(job: str, *, on: Stack = None, json: Json = False) -> None:
     if batches:
         show.plain("")
         columns = ("n", "state", "status", "attempt", "records", "invalid", "bytes", "receipt", "message")
-        show.table(columns, ([_text(batch[c]) for c in columns] for batch in batches))
+        show.table(columns, [[_text(batch[c]) for c in columns] for batch in batches])
 
 
 def wait(
-    job: str,
+    job: JobId,
     *,
-    timeout: Annotated[float, typer.Option("--timeout", help="Seconds.", min=0)] = 3600,
+    timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="Give up after so long.", min=0)] = (
+        3600
+    ),
     on: Stack = None,
     json: Json = False,
 ) -> None:
-    """Wait until a job has ended.
+    """Wait until a job has ended, and say how.
 
-    Exits 0 when it completed or was handed over, 4 with rejects, 1 otherwise, 124 when the time is up.
+    Exits 0 when it completed or was handed over, 4 with rejects, 1
+    otherwise, 124 when the time is up.
+
+    \b
+    Examples:
+      batchdrop wait 3f2a9c0d --timeout 600
+      batchdrop wait "$(batchdrop drop people.csv --route people)" && echo imported
     """
+    from local.connection import connect
+    from local.jobid import whole_id
+
     world = connect(on)
-    ended = _wait(lambda: world.ledger.job(job), timeout)
+    name = whole_id(world, job)
+    ended = _wait(lambda: world.ledger.job(name), timeout)
     if json:
-        show.as_json(describe.summary(ended) if ended else {"job_id": job, "state": "unknown"})
+        show.as_json(describe.summary(ended) if ended else {"job_id": name, "state": "unknown"})
     else:
         show.plain(describe.state(ended) if ended else "unknown")
     if ended is None or not ended.is_closed:
         what = "has not ended" if ended else "is not known"
-        show.say(f"job {job} {what} after {timeout:g} s; `batchdrop show {job}` tells more")
+        show.say(f"job {name} {what} after {timeout:g} s; batchdrop show {name} tells more")
         raise typer.Exit(TIMED_OUT)
     raise typer.Exit(exit_status(ended))
 
 
 def watch(
-    job: Annotated[str | None, typer.Argument(help="One job; without it, all that are at work.")] = None,
+    job: Annotated[
+        str | None, typer.Argument(metavar="JOB", help="One job; without it, the latest ones, until Ctrl-C.")
+    ] = None,
     *,
     on: Stack = None,
     json: Json = False,
 ) -> None:
-    """Watch a job until it ends, or all jobs until Ctrl-C. In a pipe, or as JSON, one line a change."""
+    """Watch a job until it ends, or all jobs until Ctrl-C.
+
+    Shows the bytes packaged, the batches sent, at the vendor, done and read
+    back, a rate and an estimate: redrawn on a terminal; in a pipe, or as
+    JSON, a line whenever something changes. Exits as wait does.
+
+    \b
+    Examples:
+      batchdrop watch
+      batchdrop watch 3f2a9c0d
+      batchdrop watch 3f2a9c0d --json | jq .progress.percent
+    """
+    from local import live
+    from local.connection import connect
+    from local.jobid import whole_id
+
     world = connect(on)
     if job is None:
         live.watch_all(world, as_json=json)
-        return
-    find(world, job)
-    raise typer.Exit(exit_status(live.watch_one(world, job, as_json=json)))
+    else:
+        ended = live.watch_these(world, [whole_id(world, job)], as_json=json, alone=True)
+        raise typer.Exit(exit_status(ended[0]))
 
 
 def exit_status(job: Job) -> int:
     """What `wait` exits with for an ended job."""
+    from batchdrop.words import JobOutcome
+
     if job.outcome in (JobOutcome.COMPLETED, JobOutcome.HANDED_OVER):
         return 0
-    return WITH_REJECTS if job.outcome == JobOutcome.COMPLETED_WITH_REJECTS else 1
+    return WITH_REJECTS if job.outcome == JobOutcome.COMPLETED_WITH_REJECTS else FAILED
 
 
 def _wait(ask: Any, timeout: float) -> Job | None:

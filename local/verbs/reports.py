@@ -7,31 +7,40 @@ import shutil
 import sys
 import webbrowser
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
-from batchdrop.job import Job
-from batchdrop.operate import find
-from batchdrop.places import folder
-from batchdrop.ports import ObjectRef
-from local import show
-from local.connection import OperatorWorld, connect
+from local import describe, show
 from local.home import home
 from local.trouble import Trouble
-from local.verbs.options import Json, Stack
+from local.verbs.options import JobId, Json, Stack
+
+if TYPE_CHECKING:
+    from batchdrop.job import Job
+    from local.connection import OperatorWorld
 
 _MOST_SHOWN = 10  # rejects printed for people
 
 
 def report(
-    job: str,
+    job: JobId,
     *,
     open_: Annotated[bool, typer.Option("--open", help="Open the report's page in a browser.")] = False,
     on: Stack = None,
     json: Json = False,
 ) -> None:
-    """Print a job's report."""
+    """Print a job's report: what became of every record, and what to do next.
+
+    \b
+    Examples:
+      batchdrop report 3f2a9c0d
+      batchdrop report 3f2a9c0d --open
+      batchdrop report 3f2a9c0d --json | jq .counts
+    """
+    from batchdrop.places import folder
+    from local.connection import connect
+
     world = connect(on)
     found = _ended(world, job)
     text = _read(world, found, "report.json")
@@ -40,7 +49,7 @@ def report(
     else:
         _print(jsonlib.loads(text), f"s3://{world.settings.results_bucket}/{folder(found)}")
     if open_:
-        page = home() / "reports" / f"{job}.html"
+        page = home() / "reports" / f"{found.job_id}.html"
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_bytes(_read(world, found, "report.html"))
         show.say(f"page: {page}")
@@ -48,13 +57,27 @@ def report(
 
 
 def rejects(
-    job: str,
+    job: JobId,
     *,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write it; - is standard output.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write it; - is standard output.")
+    ],
     on: Stack = None,
     json: Json = False,
 ) -> None:
-    """Fetch the records that were not accepted, ready to be mended and dropped again."""
+    """Fetch the records that were not accepted, ready to be mended and dropped again.
+
+    They come in your own columns and format; the four batchdrop columns
+    added say why, and are not sent.
+
+    \b
+    Examples:
+      batchdrop rejects 3f2a9c0d -o mend.csv
+      batchdrop drop mend.csv --route people
+      batchdrop rejects 3f2a9c0d -o - | head
+    """
+    from local.connection import connect
+
     world = connect(on)
     found = _ended(world, job)
     name = jsonlib.loads(_read(world, found, "report.json"))["rejects_file"]
@@ -70,14 +93,19 @@ def rejects(
         show.say(f"{output}: mend the records, then drop the file again; our own columns are ignored then")
 
 
-def _ended(world: OperatorWorld, job_id: str) -> Job:
-    job = find(world, job_id)
+def _ended(world: OperatorWorld, text: str) -> Job:
+    from local.jobid import find_job
+
+    job = find_job(world, text)
     if not job.is_closed:
-        raise Trouble(f"job {job_id} has not ended yet: batchdrop wait {job_id}")
+        raise Trouble(f"job {job.job_id} has not ended yet: batchdrop wait {describe.short(job)}")
     return job
 
 
 def _open(world: OperatorWorld, job: Job, name: str) -> BinaryIO:
+    from batchdrop.places import folder
+    from batchdrop.ports import ObjectRef
+
     return world.objects.open(ObjectRef(world.settings.results_bucket, folder(job) + name))
 
 
@@ -98,3 +126,6 @@ def _print(report: dict[str, Any], place: str) -> None:
         show.plain("")
         rows = [(r["line"], r["id"], r["outcome"], r["code"], r["message"]) for r in sample[:_MOST_SHOWN]]
         show.table(("line", "id", "outcome", "code", "message"), rows)
+    show.plain("")
+    for step in report.get("what_next", []):
+        show.plain(f"next: {step}")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json as jsonlib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from batchdrop.errors import RouteError
-from batchdrop.route import Route, check_name
-from local import routefile, show, stack
-from local.connection import OperatorWorld, client, connect, insecure_hosts
-from local.trouble import Trouble
+from local import seen_routes, show
 from local.verbs.options import Json, Stack
+
+if TYPE_CHECKING:
+    from batchdrop.route import Route
+    from local.connection import OperatorWorld
 
 app = typer.Typer(help="Manage routes: which vendor account a drop goes to, and how.", no_args_is_help=True)
 
@@ -22,16 +22,25 @@ _LARGE = 4096  # bytes a standard parameter can hold
 
 @app.command()
 def put(
-    name: Annotated[str, typer.Argument(help="The route's name: drops go under drops/NAME/.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The route's name: drops go under drops/NAME/.")],
     *,
-    file: Annotated[Path, typer.Option("--file", "-f", help="The route, YAML or JSON.")],
-    secret: Annotated[Path | None, typer.Option("--secret", "-s", help="Its secret, JSON.")] = None,
+    file: Annotated[Path, typer.Option("--file", "-f", metavar="FILE", help="The route, YAML or JSON.")],
+    secret: Annotated[Path | None, typer.Option("--secret", "-s", metavar="FILE", help="Its secret, JSON.")] = None,
     on: Stack = None,
     json: Json = False,
 ) -> None:
-    """Validate a route and put it in place, with its secret where one is given."""
+    """Validate a route and put it in place, with its secret where one is given.
+
+    \b
+    Examples:
+      batchdrop routes put people --file people.yaml --secret secret.json
+    """
+    from batchdrop.route import check_name
+    from local import routefile
+    from local.connection import connect
+
     world = connect(on)
-    route = _read(file, check_name(name), world.settings.allow_insecure)
+    route = routefile.good_route(file, check_name(name), world.settings.allow_insecure)
     values = routefile.read_secret_file(secret, route) if secret else None
     if values is not None:
         put_secret(world, route.secret, dict(values))
@@ -46,11 +55,20 @@ def put(
 
 @app.command(name="list")
 def list_(*, on: Stack = None, json: Json = False) -> None:
-    """List the routes."""
+    """List the routes.
+
+    \b
+    Examples:
+      batchdrop routes list
+    """
+    from local.connection import client, connect
+
     world = connect(on)
     prefix = f"/{world.settings.stack}/routes/"
     pages = client("ssm").get_paginator("get_parameters_by_path").paginate(Path=prefix)
     routes = {p["Name"].removeprefix(prefix): jsonlib.loads(p["Value"]) for page in pages for p in page["Parameters"]}
+    for name, raw in routes.items():
+        seen_routes.keep(world.settings.stack, name, raw)
     if json:
         show.as_json({"routes": [{"name": name, **route} for name, route in sorted(routes.items())]})
         return
@@ -59,9 +77,23 @@ def list_(*, on: Stack = None, json: Json = False) -> None:
 
 
 @app.command(name="show")
-def show_(name: str, *, on: Stack = None, json: Json = False) -> None:
-    """Show a route as it was put. Secrets are never shown."""
-    raw = connect(on).routes.get(name)
+def show_(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The route.", autocompletion=seen_routes.beginning_with)],
+    *,
+    on: Stack = None,
+    json: Json = False,
+) -> None:
+    """Show a route as it was put. Secrets are never shown.
+
+    \b
+    Examples:
+      batchdrop routes show people > people.yaml
+    """
+    from local.connection import connect
+
+    world = connect(on)
+    raw = world.routes.get(name)
+    seen_routes.keep(world.settings.stack, name, raw)
     if json:
         show.as_json(raw)
         return
@@ -71,15 +103,26 @@ def show_(name: str, *, on: Stack = None, json: Json = False) -> None:
 
 
 @app.command()
-def check(file: Path, *, json: Json = False) -> None:
-    """Say whether a route file is right, offline."""
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The route, YAML or JSON.")], *, json: Json = False
+) -> None:
+    """Say whether a route file is right, offline; if not, field by field what is wrong.
+
+    \b
+    Examples:
+      batchdrop routes check people.yaml
+    """
+    from batchdrop.errors import RouteError
+    from local import routefile, stack
+    from local.connection import insecure_hosts
+
     local = stack.running()
     hosts = insecure_hosts(local).split(",") if local else []
     try:
         route = routefile.read_route_file(file, routefile.DEFAULT_NAME, hosts)
     except RouteError as error:
         if not json:
-            raise _wrong(file, error) from None
+            raise routefile.wrong(file, error) from None
         show.as_json({"valid": False, "problems": [{"field": f, "message": m} for f, m in error.problems]})
         raise typer.Exit(1) from None
     if json:
@@ -90,14 +133,19 @@ def check(file: Path, *, json: Json = False) -> None:
 
 def put_route(world: OperatorWorld, route: Route) -> None:
     """Write a valid route to Parameter Store."""
+    from local.connection import client
+
     text = jsonlib.dumps(route.raw)
     tier = "Advanced" if len(text.encode()) > _LARGE else "Standard"
     name = f"/{world.settings.stack}/routes/{route.name}"
     client("ssm").put_parameter(Name=name, Value=text, Type="String", Overwrite=True, Tier=tier)
+    seen_routes.keep(world.settings.stack, route.name, route.raw)
 
 
 def put_secret(world: OperatorWorld, name: str, values: dict[str, Any]) -> None:
     """Write a secret to Secrets Manager, new or as a new version."""
+    from local.connection import client
+
     manager, text = client("secretsmanager"), jsonlib.dumps(values)
     full = f"{world.settings.stack}/{name}"
     try:
@@ -107,21 +155,11 @@ def put_secret(world: OperatorWorld, name: str, values: dict[str, Any]) -> None:
 
 
 def _has_secret(world: OperatorWorld, name: str) -> bool:
+    from local.connection import client
+
     manager = client("secretsmanager")
     try:
         manager.describe_secret(SecretId=f"{world.settings.stack}/{name}")
     except manager.exceptions.ResourceNotFoundException:
         return False
     return True
-
-
-def _read(file: Path, name: str, hosts: tuple[str, ...]) -> Route:
-    try:
-        return routefile.read_route_file(file, name, hosts)
-    except RouteError as error:
-        raise _wrong(file, error) from None
-
-
-def _wrong(file: Path, error: RouteError) -> Trouble:
-    lines = "".join(f"\n  {field}: {message}" if field else f"\n  {message}" for field, message in error.problems)
-    return Trouble(f"{file} is not a good route:{lines}")

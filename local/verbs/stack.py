@@ -12,9 +12,9 @@ from typing import Annotated, Any
 
 import typer
 
-from local import examples, show, stack
-from local.connection import connect
+from local import show
 from local.home import LocalStack, home
+from local.seen_routes import LOCAL
 from local.trouble import Trouble
 from local.verbs.options import Json
 
@@ -25,11 +25,25 @@ def up(
     simulators: Annotated[
         bool, typer.Option("--simulators", help="Also start the five vendor simulators, with a route to each.")
     ] = False,
-    port: Annotated[int | None, typer.Option(help="The embedded AWS's port.", show_default="4566")] = None,
-    name: Annotated[str, typer.Option("--stack", help="The stack's name.")] = stack.NAME,
+    port: Annotated[
+        int | None, typer.Option(metavar="PORT", help="The embedded AWS's port.", show_default="4566")
+    ] = None,
+    name: Annotated[str, typer.Option("--stack", metavar="NAME", help="The stack's name.")] = LOCAL,
     json: Json = False,
 ) -> None:
-    """Start the embedded AWS on this machine and deploy the template into it."""
+    """Start the embedded AWS on this machine and deploy the template into it.
+
+    Repeated, it brings a running stack up to date with the sources.
+
+    \b
+    Examples:
+      batchdrop up
+      batchdrop up --detach --simulators
+      BATCHDROP_HOME=/tmp/other batchdrop up --detach --port 4600
+    """
+    from local import examples, stack
+    from local.connection import connect
+
     before = stack.running()
     for sign in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell without job control hides it from `up &`
         signal.signal(sign, _interrupt)
@@ -45,7 +59,14 @@ def up(
 
 
 def down(*, json: Json = False) -> None:
-    """Stop the embedded AWS, its functions and the simulators. Their data is gone with them."""
+    """Stop the embedded AWS, its functions and the simulators. Their data is gone with them.
+
+    \b
+    Examples:
+      batchdrop down
+    """
+    from local import stack
+
     stopped = stack.down()
     if json:
         show.as_json({"stopped": stopped})
@@ -54,7 +75,15 @@ def down(*, json: Json = False) -> None:
 
 
 def env(*, json: Json = False) -> None:
-    """Print `export` lines that lead `aws` and boto3 to the local stack."""
+    """Print export lines that lead aws and boto3 to the local stack.
+
+    \b
+    Examples:
+      eval "$(batchdrop env)"
+      aws s3 cp people.csv "s3://$BATCHDROP_DROP_BUCKET/drops/people/people.csv"
+    """
+    from local import stack
+
     found = stack.running()
     if found is None:
         raise Trouble("no local stack is running; start one: batchdrop up --detach")
@@ -83,6 +112,8 @@ def _stay(found: LocalStack, *, ours: bool) -> None:
     with contextlib.suppress(KeyboardInterrupt):
         _follow([home() / "emulator.log", home() / "simulators.log"], found)
     if ours:
+        from local import stack
+
         show.say("stopping")
         stack.down()
 

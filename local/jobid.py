@@ -1,0 +1,43 @@
+"""Jobs by what people type: the whole id, or an unambiguous beginning of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local.trouble import Trouble
+
+if TYPE_CHECKING:
+    from batchdrop.job import Job
+    from batchdrop.world import World
+
+WHOLE = 32  # characters of a job's id
+_LATEST = 1000  # jobs among which a beginning is looked for
+
+
+def find_job(world: World, text: str) -> Job:
+    """The job meant by `text`; `Trouble` when there is none, or more than one."""
+    job = world.ledger.job(text) or _begins_with(world, text)
+    if job is None:
+        if is_whole(text):
+            raise Trouble(f"there is no job {text} yet; if it was dropped just now: batchdrop wait {text}")
+        raise Trouble(f'there is no job "{text}": batchdrop jobs lists them')
+    return job
+
+
+def whole_id(world: World, text: str) -> str:
+    """The id meant by `text`. A whole id is taken as it is: its job may not have been claimed yet."""
+    return text if is_whole(text) else find_job(world, text).job_id
+
+
+def is_whole(text: str) -> bool:
+    return len(text) == WHOLE and all(c in "0123456789abcdef" for c in text)
+
+
+def _begins_with(world: World, text: str) -> Job | None:
+    if is_whole(text) or not text:
+        return None
+    found = [job for job in world.ledger.jobs(_LATEST) if job.job_id.startswith(text)]
+    if len(found) > 1:
+        some = ", ".join(f"{job.job_id[: len(text) + 4]}… ({job.route})" for job in found[:4])
+        raise Trouble(f'"{text}" is the beginning of {len(found)} jobs, give more of it: {some}')
+    return found[0] if found else None

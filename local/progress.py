@@ -1,0 +1,77 @@
+"""How far a job has come, from what the ledger keeps of it; a rate and an estimate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from batchdrop.job import Batch, Job
+from batchdrop.words import BatchState
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Bytes are of the expanded drop; `rate` in bytes a second and `left` in seconds are None where unknown."""
+
+    total: int
+    packaged: int
+    sent: int  # batches that are submitted, or were
+    at_vendor: int  # of them, those the vendor is at
+    done: int
+    collected: int
+    rate: float | None = None
+    left: float | None = None
+
+    @property
+    def percent(self) -> int:
+        return 100 * self.packaged // self.total if self.total else 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return asdict(self) | {"percent": self.percent}
+
+
+def progress_of(job: Job, batches: Sequence[Batch], now: int) -> Progress:
+    """The progress of a job at `now`, in milliseconds."""
+    total = int(job.inspection.get("expanded_bytes") or job.size)
+    packaged = _packaged(job, batches, total)
+    rate = _rate(job, batches, packaged)
+    states = [batch.status for batch in batches]
+    done = sum(not state.is_open for state in states)
+    at_vendor = states.count(BatchState.SUBMITTED)
+    left = None if job.is_closed else _left(job, batches, done, at_vendor, now)
+    if left is None and not job.packaged_at and rate:
+        left = (total - packaged) / rate
+    collected = sum(bool(batch.collected_at) for batch in batches)
+    return Progress(total, packaged, done + at_vendor, at_vendor, done, collected, rate, left)
+
+
+def _packaged(job: Job, batches: Sequence[Batch], total: int) -> int:
+    if not batches:
+        return 0
+    if batches[-1].last:
+        return total
+    end = batches[-1].end
+    if "offset" in end:
+        return min(total, int(end["offset"]))
+    return min(total, _of_set(job, end.get("at", {})))
+
+
+def _of_set(job: Job, going_on: Mapping[str, Mapping[str, Any]]) -> int:
+    """Of the files that go on in a later batch, what lies before; the others are packaged whole."""
+    places = {name: int(at.get("offset", 0)) for name, at in going_on.items()}
+    return sum(places.get(str(m["name"]), int(m["size"])) for m in job.members)
+
+
+def _rate(job: Job, batches: Sequence[Batch], packaged: int) -> float | None:
+    took = (batches[-1].packaged_at - job.created_at) / 1000 if batches else 0
+    return packaged / took if took > 0 and packaged else None
+
+
+def _left(job: Job, batches: Sequence[Batch], done: int, at_vendor: int, now: int) -> float | None:
+    """Once all is sent: the batches at the vendor take as long as those before them, one after the other."""
+    if not (job.packaged_at and done and at_vendor):
+        return None
+    first = min(batch.submitted_at for batch in batches if batch.submitted_at)
+    return max(0.0, at_vendor * (now - first) / 1000 / done)
