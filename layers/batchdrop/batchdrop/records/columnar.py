@@ -42,21 +42,18 @@ _pointer.restype, _pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes
 
 
 def columnar(columns: Columns) -> Columnar | None:
-    """The fast way for these columns, if there is one and arro3 is installed."""
+    """The fast way for these columns, if there is one."""
     flat = all(len(c.path) == 1 and c.kind in _KINDS for c in columns.used)
-    if not flat or columns.mended or not columns.used:
-        return None
-    try:
-        return Columnar(columns, importlib.import_module("arro3.core"), importlib.import_module("arro3.io"))
-    except ImportError:
-        return None
+    return Columnar(columns) if flat and columns.used and not columns.mended else None
 
 
 class Columnar:
     """Blocks of CSV as JSON lines."""
 
-    def __init__(self, columns: Columns, core: Any, files: Any) -> None:
-        self._columns, self._core, self._files = columns, core, files
+    def __init__(self, columns: Columns) -> None:
+        # Imported here: only functions that read CSV pay for it.
+        core: Any = importlib.import_module("arro3.core")
+        self._columns, self._core, self._files = columns, core, importlib.import_module("arro3.io")
         text = core.DataType.string()
         self._text = text
         self._one = core.Schema([core.Field("x", text)])
