@@ -57,6 +57,10 @@ class Watch:
     def break_(self, law: str, what: str) -> None:
         self.broken.append(f"{law} at {self.kernel.now:.2f}: {what}")
 
+    def _clock(self) -> float:
+        assert self.cloud.world is not None
+        return self.cloud.world.clock.now()
+
     # --- after every write ---
 
     def written(self, key: Key, before: Item | None, after: Item) -> None:
@@ -125,7 +129,7 @@ class Watch:
         attempts.append(seen.attempt)
         self.commit_times.append((self.kernel.now, seen.job_id, seen.n))
         job = Job.from_item(self.table.items[Key(f"job#{seen.job_id}", "job")])
-        if task and (job.owner != task.owner or job.lease_until <= self.kernel.now * 1000):
+        if task and (job.owner != task.owner or job.lease_until <= self._clock() * 1000):
             self.break_("I5", f"{task.owner} submitted batch {seen.n} without the lease")
         if job.is_closed:
             self.break_("I2", f"batch {seen.n} was submitted after the report")

@@ -125,6 +125,7 @@ class OneShotVendor:
         self.seconds = seconds  # an import takes so long
         self.imports: list[dict[str, Any]] = []
         self.never = False
+        self.lag = 0.0  # seconds until a status is known
 
     def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes, now: float) -> tuple[int, Any]:
         """Status and JSON of one request."""
@@ -138,7 +139,7 @@ class OneShotVendor:
             found = [i["id"] for i in self.imports if i["tag"] == what]
             return 200, {"id": found[-1] if found else ""}
         found = [i for i in self.imports if i["id"] == what]
-        if not found:
+        if not found or now - found[0]["at"] < self.lag:
             return 404, {"error": "unknown"}
         done = not self.never and now - found[0]["at"] >= self.seconds
         rejects = [{"id": r["id"], "why": "refused"} for r in found[0]["records"] if r.get("name") == "bad"]

@@ -1,0 +1,539 @@
+"""Single faults of the acceptance table, one by one, with what a user would see."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from batchdrop.poll import READ_LAG
+from batchdrop.ports import Key
+from batchdrop.words import BatchState
+from tests.simulation import cloud
+from tests.simulation.cloud import DROPS
+from tests.simulation.faults import Plan
+from tests.simulation.run import DAY, HOUR, Simulation, run
+from tests.simulation.scenario import NAMES, Scenario, scenario
+from tests.simulation.vendors import PlainVendor, SimulatorVendor
+
+TOKEN_PATH = "https://hooks.example/notifications/"
+
+
+def place(chosen: Scenario, function: str, operation: str, nth: int = 0) -> int:
+    """The number of the nth such call in the run without faults."""
+    calls = run(chosen).calls
+    return [n for n, (f, o, _) in enumerate(calls) if f == function and o.startswith(operation)][nth]
+
+
+def faulty(name: str, function: str, operation: str, kind: str, nth: int = 0) -> Simulation:
+    chosen = scenario(name)
+    return Simulation(chosen, 0, Plan([(place(chosen, function, operation, nth), kind)]))
+
+
+def ended(simulation: Simulation) -> dict[str, Any]:
+    """Drop, drain, check; the report."""
+    simulation.drop()
+    simulation.drain()
+    assert simulation.check() == []
+    return simulation.report()
+
+
+def oneshot(simulation: Simulation) -> PlainVendor:
+    assert isinstance(simulation.vendor, PlainVendor)
+    return simulation.vendor
+
+
+def strict(simulation: Simulation) -> Any:
+    assert isinstance(simulation.vendor, SimulatorVendor)
+    return simulation.vendor.simulator
+
+
+# --- arrival ---
+
+
+@pytest.mark.acceptance("A1")
+@pytest.mark.parametrize("name", NAMES)
+def test_an_event_delivered_five_times_at_once_makes_one_job_one_execution_and_one_report(name: str) -> None:
+    with Simulation(scenario(name)) as simulation:
+        simulation.drop(events=5)
+        simulation.drain()
+        assert simulation.check() == []
+        assert len(simulation.jobs()) == len(simulation.cloud.machine.executions) == 1
+        assert all(len(attempts) == 1 for attempts in simulation.watch.commits.values())
+
+
+@pytest.mark.acceptance("A2", "A12")
+def test_an_event_that_comes_again_after_months_is_still_recognised() -> None:
+    with Simulation(scenario("lookup")) as simulation:
+        key = simulation.drop()
+        version = simulation.objects.versions[DROPS, key][-1][0]
+        for days in (1, 14, 100, 390):
+            simulation.cloud.tell(key, version, 40, delay=days * DAY)
+        with patch.object(cloud, "SWEEP_EVERY", 30 * DAY):
+            simulation.drain()
+            simulation.kernel.run(simulation.kernel.now + 400 * DAY)
+        assert simulation.check() == []
+        assert len(simulation.jobs()) == len(simulation.cloud.machine.executions) == 1
+        expires = simulation.table.items[Key(f"job#{simulation.job.job_id}", "job")]["expires_at"]
+        assert int(str(expires)) > simulation.job.created_at / 1000 + 399 * DAY
+
+
+@pytest.mark.acceptance("A4")
+def test_a_drop_whose_event_is_lost_is_found_by_the_sweep() -> None:
+    with Simulation(scenario("lookup")) as simulation:
+        simulation.drop(events=0)
+        simulation.drain()
+        assert simulation.check() == []
+        assert simulation.job.outcome == "completed_with_rejects"
+        assert simulation.world.metrics.counted["DropsWithoutJob"] == 1
+
+
+@pytest.mark.acceptance("A10")
+@pytest.mark.parametrize("kind", ["crash_after", "error_after"])
+def test_a_job_whose_worker_died_before_its_execution_began_is_started_by_the_sweep(kind: str) -> None:
+    with faulty("lookup", "submit", "table.put_new", kind) as simulation:
+        report = ended(simulation)
+        assert report["outcome"] == "completed_with_rejects"
+        assert simulation.kernel.now < simulation.job.created_at / 1000 + 2 * HOUR
+
+
+@pytest.mark.acceptance("A11")
+@pytest.mark.parametrize("kind", ["repeat", "error_after", "crash_after"])
+def test_starting_an_execution_twice_starts_one(kind: str) -> None:
+    with faulty("lookup", "submit", "workflow.start", kind) as simulation:
+        ended(simulation)
+        assert list(simulation.cloud.machine.executions) == [simulation.job.job_id]
+
+
+def test_the_execution_runs_before_anything_is_sent() -> None:
+    calls = [operation for function, operation, _ in run(scenario("lookup")).calls if function == "submit"]
+    assert calls.index("workflow.start") < next(n for n, c in enumerate(calls) if c.startswith("http"))
+
+
+@pytest.mark.acceptance("A15")
+@pytest.mark.parametrize(("policy", "outcome"), [("process", "completed_with_rejects"), ("skip", "failed")])
+def test_the_same_bytes_under_another_key_are_told_and_skipped_where_the_route_says_so(
+    policy: str, outcome: str
+) -> None:
+    chosen = scenario("lookup")
+    with Simulation(replace(chosen, route={**chosen.route, "on_duplicate_content": policy})) as simulation:
+        simulation.drop()
+        simulation.drain()
+        simulation.drop(name="again.csv", data=chosen.files["people.csv"])
+        simulation.drain()
+        assert simulation.check() == []
+        first, second = sorted(simulation.jobs(), key=lambda job: job.created_at)
+        assert simulation.report(second)["duplicate_content_of"] == first.job_id
+        assert simulation.report(first)["duplicate_content_of"] is None
+        assert second.outcome == outcome
+
+
+# --- packaging and uploading ---
+
+
+@pytest.mark.acceptance("C2")
+@pytest.mark.parametrize("kind", ["reset_before", "reset_after", "late"])
+def test_an_upload_that_breaks_off_is_looked_up_and_adopted_or_sent_again(kind: str) -> None:
+    with faulty("datagroup", "submit", "http PUT /uploads", kind) as simulation:
+        report = ended(simulation)
+        assert report["outcome"] == "completed"
+        assert report["batches"][0]["attempts"] == (2 if kind == "reset_before" else 1)
+
+
+@pytest.mark.acceptance("C5")
+def test_an_upload_url_that_has_run_out_is_replaced_and_its_batch_file_listed_as_left_behind() -> None:
+    with Simulation(scenario("datagroup")) as simulation:
+        strict(simulation).fault("expired_url", "upload")
+        report = ended(simulation)
+        assert report["outcome"] == "completed"
+        assert len(report["batches"][0]["orphans"]) == 1
+        assert len(strict(simulation).calls("upload")) == 3  # the dead URL is tried once
+
+
+@pytest.mark.acceptance("C8")
+def test_a_worker_near_its_end_stops_between_batches_and_the_next_goes_on() -> None:
+    chosen = scenario("lookup")
+    slow = replace(chosen, account={**chosen.account, "max_bytes": 25})
+    with patch.dict(cloud.TIMEOUTS, submit=120.15), Simulation(slow) as simulation:
+        report = ended(simulation)
+        assert report["outcome"] == "completed_with_rejects"
+        assert len(report["batches"]) == 4
+        assert {len(attempts) for attempts in simulation.watch.commits.values()} == {1}
+        assert len([t for t in simulation.kernel.tasks if t.name == "submit" and not t.dead]) > 1
+
+
+# --- submitting ---
+
+
+@pytest.mark.acceptance("D1")
+def test_a_worker_that_died_before_the_call_leads_to_a_second_attempt_recorded_before_it_is_made() -> None:
+    with faulty("lookup", "submit", "http POST /import", "crash_before") as simulation:
+        report = ended(simulation)
+        assert report["outcome"] == "completed_with_rejects"
+        assert [batch["attempts"] for batch in report["batches"]] == [2, 1]
+        assert oneshot(simulation).commits == 2
+
+
+@pytest.mark.acceptance("D2", "D11")
+@pytest.mark.parametrize(
+    ("function", "operation", "kind"),
+    [
+        ("submit", "http POST /import", "crash_after"),
+        ("submit", "http POST /import", "zombie"),
+    ],
+)
+@pytest.mark.parametrize("name", ["lookup", "hold", "resubmit"])
+def test_what_the_vendor_took_before_the_worker_died_is_adopted_held_or_flagged(
+    name: str, function: str, operation: str, kind: str
+) -> None:
+    with faulty(name, function, operation, kind) as simulation:
+        report = ended(simulation)
+        first = report["batches"][0]
+        if name == "hold":
+            assert (report["outcome"], first["state"]) == ("held", "held")
+            assert first["sha256"]
+            assert first["message"]
+        else:
+            assert report["outcome"] == "completed_with_rejects"
+        if name == "lookup" and kind == "crash_after":
+            assert first["attempts"] == 1
+            assert oneshot(simulation).commits == 2
+        if name == "resubmit":
+            assert first["flagged"]
+            assert any("possible_duplicate" in warning for warning in report["warnings"])
+
+
+@pytest.mark.acceptance("D3")
+@pytest.mark.parametrize("kind", ["reset_before", "reset_after", "late"])
+def test_a_call_without_an_answer_is_not_repeated_by_anyone_before_the_vendor_is_asked(kind: str) -> None:
+    with faulty("lookup", "submit", "http POST /import", kind) as simulation:
+        ended(simulation)
+        calls = [o for f, o, _ in simulation.gate.trace.calls if o.startswith("http") and o.endswith("-1")]
+        assert [c.split("/")[1] for c in calls][:2] == ["import", "arrived"]
+        assert oneshot(simulation).commits == 2
+
+
+@pytest.mark.acceptance("D4")
+@pytest.mark.parametrize("kind", ["refused", "limited", "expired"])
+@pytest.mark.parametrize("name", ["lookup", "hold"])
+def test_a_call_that_was_provably_not_taken_is_made_again(name: str, kind: str) -> None:
+    with faulty(name, "submit", "http POST /import", kind) as simulation:
+        report = ended(simulation)
+        assert report["outcome"] == "completed_with_rejects"
+        assert not report["batches"][0]["flagged"]
+
+
+@pytest.mark.acceptance("D4")
+def test_a_vendors_retry_after_is_waited_for_by_the_workflow() -> None:
+    with faulty("lookup", "submit", "http POST /import", "limited") as simulation:
+        report = ended(simulation)
+        first, second = (batch["submitted_at"] for batch in report["batches"])
+        began = simulation.job.created_at / 1000
+        assert first >= _iso(began + 20)
+        assert second >= first
+
+
+def _iso(seconds: float) -> str:
+    from batchdrop.places import iso
+
+    return iso(int(seconds * 1000)) or ""
+
+
+@pytest.mark.acceptance("D6")
+def test_an_answer_that_cannot_be_read_is_a_doubt_and_not_a_failure() -> None:
+    with faulty("lookup", "submit", "http POST /import", "unreadable") as simulation:
+        report = ended(simulation)
+        assert report["outcome"] == "completed_with_rejects"
+        assert oneshot(simulation).commits == 2
+        assert simulation.world.metrics.counted["DoubtfulCalls"] == 1
+
+
+@pytest.mark.acceptance("D7")
+@pytest.mark.parametrize("kind", ["twice", "reply_lost"])
+def test_a_submission_that_the_workflow_starts_twice_goes_through_the_ledger(kind: str) -> None:
+    chosen = scenario("lookup")
+    # The first worker dies, so that the workflow has to start another.
+    dies = (place(chosen, "submit", "http POST /import"), "crash_before")
+    calls = run(chosen, 0, [dies]).calls
+    again = next(n for n, (f, o, _) in enumerate(calls) if f == "workflow" and o == "invoke submit")
+    result = run(chosen, 0, [dies, (again, kind)])
+    assert result.broken == []
+    assert result.outcome == "completed_with_rejects"
+
+
+@pytest.mark.acceptance("D7")
+def test_redriving_an_execution_submits_nothing_again() -> None:
+    with Simulation(scenario("lookup")) as simulation:
+        simulation.drop()
+        simulation.later(2.0, lambda: simulation.cloud.machine.abort(simulation.job.job_id))
+        simulation.later(60.0, lambda: simulation.cloud.machine.redrive(simulation.job.job_id))
+        simulation.drain()
+        assert simulation.check() == []
+        assert oneshot(simulation).commits == 2
+
+
+@pytest.mark.acceptance("D8")
+@pytest.mark.parametrize("nth", range(5))
+def test_a_worker_that_outlives_its_lease_writes_and_sends_nothing_more(nth: int) -> None:
+    with faulty("lookup", "submit", "table.update", "zombie", nth) as simulation:
+        simulation.drop()
+        simulation.later(1150.0, lambda: None)
+        simulation.drain()
+        assert simulation.check() == []
+        assert simulation.job.outcome == "completed_with_rejects"
+
+
+@pytest.mark.acceptance("D9")
+@pytest.mark.parametrize("operation", ["table.put_new", "table.update"])
+@pytest.mark.parametrize("nth", range(3))
+def test_a_write_repeated_by_the_sdk_is_known_as_our_own(operation: str, nth: int) -> None:
+    with faulty("lookup", "submit", operation, "repeat", nth) as simulation:
+        report = ended(simulation)
+        assert report["outcome"] == "completed_with_rejects"
+        assert [batch["attempts"] for batch in report["batches"]] == [1, 1]
+        assert simulation.job.closed_at / 1000 < simulation.job.created_at / 1000 + 600
+
+
+@pytest.mark.acceptance("D10")
+@pytest.mark.parametrize("name", NAMES)
+def test_while_the_ledger_is_away_no_vendor_is_called(name: str) -> None:
+    with Simulation(scenario(name)) as simulation:
+        simulation.drop()
+        simulation.outage("table", 0.0, 1500.0)
+        simulation.kernel.run(simulation.kernel.now + 1400)
+        assert not [o for _, o, _ in simulation.gate.trace.calls if o.startswith("http")]
+        simulation.drain()
+        assert simulation.check() == []
+
+
+@pytest.mark.acceptance("D13")
+def test_rows_that_are_there_already_after_a_resubmission_are_not_failures() -> None:
+    chosen = scenario("sherpa")
+    again = replace(chosen, route={**chosen.route, "on_doubt": "resubmit"})
+    number = place(again, "submit", "http POST /v2/recomm/products/items/batch")
+    with Simulation(again, 0, Plan([(number, "reset_after")])) as simulation:
+        simulation.vendor.simulator.options.seconds_per_state = 1.0  # type: ignore[attr-defined]
+        report = ended(simulation)
+        assert report["counts"]["rejected"] == 0
+        assert report["counts"]["unconfirmed"] == 2
+        assert {reject["code"] for reject in report["rejects"]} == {"already_present"}
+
+
+@pytest.mark.acceptance("D15")
+def test_what_was_begun_at_the_vendor_and_given_up_is_listed_and_counted() -> None:
+    with Simulation(scenario("datagroup")) as simulation:
+        strict(simulation).fault("expired_url", "upload")
+        strict(simulation).fault("never", "upload")
+        simulation.drop()
+        simulation.kernel.run(simulation.kernel.now + HOUR)
+        assert simulation.world.metrics.counted["VendorOrphans"] >= 1
+        assert [len(batch.orphans) for batch in simulation.batches()] == [1, 0]
+
+
+# --- waiting ---
+
+
+@pytest.mark.acceptance("E2")
+@pytest.mark.parametrize(("lag", "outcome"), [(READ_LAG - 120.0, "completed_with_rejects"), (6 * HOUR, "failed")])
+def test_a_vendor_that_does_not_know_its_batch_yet_is_given_some_minutes(lag: float, outcome: str) -> None:
+    with Simulation(scenario("lookup")) as simulation:
+        oneshot(simulation).vendor.lag = lag
+        assert ended(simulation)["outcome"] == outcome
+
+
+@pytest.mark.acceptance("E5")
+def test_a_batch_that_has_ended_stays_so_whatever_the_vendor_says_later() -> None:
+    with Simulation(scenario("lookup")) as simulation:
+        simulation.drop()
+        simulation.kernel.run(
+            simulation.kernel.now + 200.0,
+            lambda: any(i.get("state") == BatchState.SUCCEEDED for i in simulation.table.items.values()),
+        )
+        oneshot(simulation).vendor.seconds = 1e9  # running again
+        simulation.kernel.run(simulation.kernel.now + 100.0)
+        states = {batch.state for batch in simulation.batches()}
+        assert "succeeded" in states
+        oneshot(simulation).vendor.seconds = 0.0
+        simulation.drain()
+        assert simulation.check() == []
+
+
+@pytest.mark.acceptance("E6")
+def test_a_vendor_that_never_finishes_ends_in_a_report_that_names_its_receipts() -> None:
+    with Simulation(scenario("lookup")) as simulation:
+        oneshot(simulation).vendor.never = True
+        report = ended(simulation)
+        assert report["outcome"] == "timed_out"
+        assert report["counts"]["unconfirmed"] == 4
+        assert [batch["receipt"]["id"] for batch in report["batches"]] == ["i1", "i2"]
+
+
+@pytest.mark.acceptance("E8")
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("after", [0.9, 3.0, 50.0, 150.0])
+def test_a_job_whose_execution_was_aborted_still_ends_in_its_report(told: bool, after: float) -> None:
+    with Simulation(scenario("lookup")) as simulation:
+        simulation.cloud.rule_works = told
+        simulation.drop()
+        simulation.later(after + 1.5, lambda: simulation.cloud.machine.abort(simulation.job.job_id))
+        simulation.drain()
+        assert simulation.check() == []
+        assert simulation.job.outcome == "completed_with_rejects"
+
+
+# --- callbacks ---
+
+
+@pytest.mark.acceptance("F2")
+def test_a_callback_is_a_hint_and_ends_nothing() -> None:
+    with Simulation(scenario("lookup")) as simulation:
+        simulation.drop()
+        simulation.kernel.run(simulation.kernel.now + 20.0)
+        simulation.cloud.call_back(TOKEN_PATH + simulation.token(simulation.job.job_id))
+        simulation.kernel.run(simulation.kernel.now + 20.0)
+        assert simulation.cloud.answers == [202]
+        assert {batch.state for batch in simulation.batches()} == {"submitted"}
+        simulation.drain()
+        assert simulation.check() == []
+
+
+@pytest.mark.acceptance("F3")
+def test_a_callback_replayed_hundreds_of_times_asks_the_vendor_at_most_once_in_half_a_minute() -> None:
+    with Simulation(scenario("lookup")) as simulation:
+        oneshot(simulation).vendor.seconds = 400.0
+        simulation.drop()
+        simulation.kernel.run(simulation.kernel.now + 20.0)
+        token = simulation.token(simulation.job.job_id)
+        for n in range(600):
+            simulation.later(n * 0.5, lambda: simulation.cloud.call_back(TOKEN_PATH + token))
+        simulation.kernel.run(simulation.kernel.now + 300.0)
+        polls = [c for c in simulation.gate.trace.calls if c[1].startswith("http GET /status/i1")]
+        assert set(simulation.cloud.answers) == {202}
+        assert len(polls) <= 300 / 30 + 4
+        simulation.drain()
+        assert simulation.check() == []
+
+
+@pytest.mark.acceptance("F4")
+@pytest.mark.parametrize("seed", range(40))
+def test_no_callback_is_lost_however_it_falls_together_with_the_wait(seed: int) -> None:
+    chosen = scenario("lookup")
+    patient = replace(chosen, route={**chosen.route, "poll": {"first": "15m", "factor": 1, "max": "15m"}})
+    with Simulation(patient, seed) as simulation:
+        oneshot(simulation).vendor.seconds = 0.3 + seed * 0.12  # done before, while, or after the wait begins
+        ended(simulation)
+        assert (simulation.job.closed_at - simulation.job.created_at) / 1000 < 120
+
+
+@pytest.mark.acceptance("F5")
+def test_a_callback_after_the_end_changes_nothing() -> None:
+    with Simulation(scenario("lookup")) as simulation:
+        ended(simulation)
+        before = dict(simulation.table.items)
+        simulation.cloud.answers.clear()
+        simulation.cloud.call_back(TOKEN_PATH + simulation.token(simulation.job.job_id))
+        simulation.kernel.run(simulation.kernel.now + 10.0)
+        assert simulation.cloud.answers == [202]
+        assert simulation.table.items == before
+
+
+@pytest.mark.acceptance("F1")
+def test_a_forged_or_expired_callback_reaches_nothing() -> None:
+    with Simulation(scenario("lookup")) as simulation:
+        simulation.drop()
+        simulation.kernel.run(simulation.kernel.now + 20.0)
+        job_id, before = simulation.job.job_id, dict(simulation.table.items)
+        tokens = [simulation.token(job_id, key="guessed"), simulation.token(job_id, expires=simulation.kernel.now - 1)]
+        for token in [*tokens, "", "../..", simulation.token("0" * 32)]:
+            simulation.cloud.call_back(TOKEN_PATH + token)
+        simulation.kernel.run(simulation.kernel.now + 5.0)
+        assert simulation.cloud.answers == [404] * 5
+        assert simulation.table.items == before
+
+
+@pytest.mark.acceptance("F6")
+def test_a_job_ends_by_polling_where_no_callback_comes() -> None:
+    chosen = scenario("lookup")
+    silent = replace(chosen, account={**chosen.account, "notification_method": "none"})
+    with Simulation(silent) as simulation:
+        report = ended(simulation)
+        assert report["outcome"] == "completed_with_rejects"
+        assert (simulation.job.closed_at - simulation.job.created_at) / 1000 < 300
+
+
+# --- the end ---
+
+
+@pytest.mark.acceptance("G9")
+@pytest.mark.parametrize("nth", range(5))
+@pytest.mark.parametrize("kind", ["crash_after", "error_after", "repeat"])
+def test_one_report_stands_when_the_worker_dies_around_its_writing(nth: int, kind: str) -> None:
+    with faulty("lookup", "finish", "objects.put", kind, nth) as simulation:
+        assert ended(simulation)["outcome"] == "completed_with_rejects"
+
+
+@pytest.mark.acceptance("G10")
+def test_no_job_is_closed_while_its_report_cannot_be_written() -> None:
+    with Simulation(scenario("lookup")) as simulation:
+        simulation.drop()
+        simulation.outage("objects.put", 0.0, 2000.0)
+        simulation.kernel.run(simulation.kernel.now + 1900.0)
+        assert not simulation.job.is_closed
+        simulation.drain()
+        assert simulation.check() == []
+        assert simulation.job.outcome == "completed_with_rejects"
+
+
+@pytest.mark.acceptance("G6")
+def test_a_refused_record_is_named_by_its_own_line() -> None:
+    with Simulation(scenario("lookup")) as simulation:
+        report = ended(simulation)
+        assert [(r["line"], r["id"], r["code"]) for r in report["rejects"]] == [(4, "3", "bad")]
+
+
+# --- credentials and platform ---
+
+
+@pytest.mark.acceptance("H1")
+def test_a_token_that_runs_out_is_fetched_anew_and_never_written_down() -> None:
+    with Simulation(scenario("datagroup")) as simulation:
+        strict(simulation).options.token_seconds = 30
+        assert ended(simulation)["outcome"] == "completed"
+        assert 2 <= len(strict(simulation).calls("auth")) <= 6
+        stored = json.dumps(list(simulation.table.items.values()))
+        assert not any(token in stored for token in strict(simulation)._tokens)
+
+
+@pytest.mark.acceptance("H5")
+@pytest.mark.parametrize("service", ["secrets", "objects", "table", "workflow", "routes", "events"])
+@pytest.mark.parametrize("begins", [0.0, 2.0, 90.0])
+def test_an_outage_of_a_service_delays_reports_and_loses_none(service: str, begins: float) -> None:
+    with Simulation(scenario("datagroup")) as simulation:
+        simulation.drop()
+        simulation.outage(service, begins, 1500.0)
+        simulation.drain()
+        assert simulation.check() == []
+        assert simulation.job.outcome == "completed"
+
+
+@pytest.mark.acceptance("H7")
+@pytest.mark.parametrize("jump", [3600.0, -3600.0])
+@pytest.mark.parametrize("at", [0.5, 1.6, 30.0, 140.0])
+def test_clocks_that_jump_by_an_hour_delay_a_job_at_most(jump: float, at: float) -> None:
+    with Simulation(scenario("lookup")) as simulation:
+        simulation.drop()
+        simulation.later(at, _skew(simulation, jump))
+        simulation.drain()
+        assert simulation.check() == []
+        assert simulation.job.outcome == "completed_with_rejects"
+
+
+def _skew(simulation: Simulation, seconds: float) -> Callable[[], None]:
+    def jump() -> None:
+        simulation.world.clock.skew = seconds
+
+    return jump
