@@ -205,6 +205,10 @@ class Ledger:
             return failed.item or {}
         return item
 
+    def remember_instead(self, pk: str, sk: str, item: Item) -> None:
+        """Put a fact in the place of the one that stands."""
+        self.table.update(Key(pk, sk), {**item, "expires_at": self.now() // 1000 + RETENTION})
+
 
 RETENTION = 400 * 86400  # seconds an item stays in the ledger: longer than any queue can redeliver its drop
 _OPEN = tuple(str(s) for s in BatchState if s.is_open)

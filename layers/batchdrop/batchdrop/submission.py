@@ -31,7 +31,7 @@ from batchdrop.parcels import Parcel, Parcels, count_unusable, look_into, parcel
 from batchdrop.ports import Item
 from batchdrop.route import Route
 from batchdrop.session import open_session
-from batchdrop.words import BatchState
+from batchdrop.words import BatchState, JobOutcome
 from batchdrop.world import Invocation, World
 
 BACKOFF_BASE, BACKOFF_CAP = 2.0, 900.0  # seconds
@@ -111,8 +111,12 @@ class Submission:
     # --- before the first batch ---
 
     def _look_into(self) -> None:
-        if self.job.inspection:
-            return
+        if not self.job.inspection:
+            self._inspect()
+        if self.job.duplicate_content_of and self.route.on_duplicate_content == "skip":
+            raise GiveUp("duplicate_content", f"the same bytes were dropped before: {self.job.duplicate_content_of}")
+
+    def _inspect(self) -> None:
         self._need_time()
         try:
             found = look_into(self.job, self.route, self.world.objects, self._need_time)
@@ -120,13 +124,19 @@ class Submission:
             counted = count_unusable(self.job, self.route, self.world.objects, error)
             raise GiveUp(error.reason, str(error), line=error.line, offset=error.offset, records=counted) from None
         self.job = self._hold(inspection=found, duplicate_content_of=self._same_content(str(found["sha256"])))
-        if self.job.duplicate_content_of and self.route.on_duplicate_content == "skip":
-            raise GiveUp("duplicate_content", f"the same bytes were dropped before: {self.job.duplicate_content_of}")
 
     def _same_content(self, sha256: str) -> str:
+        """The job that had these bytes before, unless it came to nothing: then this one takes its place."""
+        ledger, place = self.world.ledger, (f"content#{self.route.name}", sha256)
         fact: Item = {"job_id": self.job.job_id}
-        first = self.world.ledger.remember(f"content#{self.route.name}", sha256, fact)["job_id"]
-        return "" if first in (self.job.job_id, self.job.previous) else str(first)
+        first = str(ledger.remember(*place, fact)["job_id"])
+        if first in (self.job.job_id, self.job.previous):
+            return ""
+        before = ledger.job(first)
+        if before is not None and not _came_to_nothing(before):
+            return first
+        ledger.remember_instead(*place, fact)
+        return ""
 
     def _prepare(self) -> None:
         if self.job.packaged_at or "prepared" in self.job.receipt:
@@ -343,6 +353,11 @@ class Submission:
         if seconds is None:
             seconds = self.world.rng.uniform(1.0, min(BACKOFF_CAP, BACKOFF_BASE * 2.0 ** min(self.job.tries + 1, 16)))
         return self.world.ledger.now() + int(1000 * min(seconds, LONGEST_REST))
+
+
+def _came_to_nothing(job: Job) -> bool:
+    ended = job.ended()
+    return ended is not None and not ended.is_success and ended is not JobOutcome.HELD and not job.counts["accepted"]
 
 
 @contextmanager
