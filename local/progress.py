@@ -41,7 +41,7 @@ def progress_of(job: Job, batches: Sequence[Batch], now: int) -> Progress:
     done = sum(not state.is_open for state in states)
     at_vendor = states.count(BatchState.SUBMITTED)
     left = None if job.is_closed else _left(job, batches, done, at_vendor, now)
-    if left is None and not job.packaged_at and rate:
+    if left is None and not job.packaged_at and rate and packaged < total:
         left = (total - packaged) / rate
     collected = sum(bool(batch.collected_at) for batch in batches)
     return Progress(total, packaged, done + at_vendor, at_vendor, done, collected, rate, left)

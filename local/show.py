@@ -70,8 +70,9 @@ def _coloured(text: str) -> Text:
 
 
 def aligned(columns: Sequence[str], rows: Iterable[Sequence[object]], width: int) -> None:
-    """A table for people, in a pipe too, at most so wide."""
-    out.print(drawn(columns, rows), soft_wrap=False, width=None if out.is_terminal else width)
+    """A table for people, in a pipe too, where it is so wide."""
+    console = out if out.is_terminal else Console(highlight=False, width=width)
+    console.print(drawn(columns, rows), soft_wrap=False)
 
 
 def _number(value: Any) -> object:

@@ -1,0 +1,19 @@
+"""What `make demo` ends with, as far as it is the same every time."""
+
+from __future__ import annotations
+
+from local.demo import CASES
+from local.docs.markdown import table
+
+_OUTCOMES = ("accepted", "rejected", "invalid", "unconfirmed")
+
+
+def demo() -> str:
+    """The demo's drops and how they end."""
+    rows = (
+        (c.file, f"`{c.route}`", c.destination, f"{c.counts.records:,}")
+        + tuple(f"{getattr(c.counts, name):,}" for name in _OUTCOMES)
+        + (f"`{c.outcome}`",)
+        for c in CASES
+    )
+    return table(("drop", "route", "destination", "records", *_OUTCOMES, "outcome"), rows)
