@@ -1,7 +1,7 @@
 # make setup | test | lint | demo | bench | docs | lock | clean      (needs only Python >= 3.11 with venv)
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint format demo bench docs lock clean
+.PHONY: help setup test lint format demo bench bench-cold bench-aws cost docs lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,7 +15,8 @@ help:
 	@echo 'make test   everything CI checks'
 	@echo 'make demo   the main job on this machine: embedded AWS, five vendor simulators, one drop each'
 	@echo 'make lint   ruff, mypy and sam validate only'
-	@echo 'make bench  the performance goals beside the peers'
+	@echo 'make bench  the performance goals beside the peers (MB=5000 for large files);'
+	@echo '            bench-cold: cold starts; bench-aws: large files and many drops on the embedded AWS; cost: of a job'
 	@echo 'make docs   the parts of the documentation that are made from the code'
 	@echo 'make clean  stop the local stack and remove what was built'
 
@@ -42,7 +43,16 @@ demo: setup
 	@$(BIN)/python -m local.demo $(if $(KEEP),--keep)
 
 bench: setup
-	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench $(if $(MB),--mb $(MB))
+
+bench-cold: setup
+	@$(BIN)/python -m tests.bench.cold
+
+bench-aws: setup
+	@$(BIN)/python -m tests.bench.aws $(if $(MB),--mb $(MB))
+
+cost: setup
+	@$(BIN)/python -m tests.bench.cost
 
 docs: setup
 	@$(BIN)/python -m local.docs

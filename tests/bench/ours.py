@@ -1,0 +1,163 @@
+"""One path of this project, in a process of its own: `python -m tests.bench.ours PATH DIRECTORY OUT`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from batchdrop.records.spec import InputSpec, OutputSpec
+from tests.bench.data import FAILS_EVERY, TYPES, Files
+
+LIMIT = int(os.environ.get("BENCH_LIMIT", "50000000"))
+_INPUT = InputSpec(id=("id",), types=TYPES, empty="null")
+
+
+def convert(source: Path, out: Path, output: OutputSpec, spec: InputSpec = _INPUT) -> None:
+    """Inspect, then package into batches, each written to a file: what the submit function does with a drop."""
+    from batchdrop.records.inspect import inspect
+    from batchdrop.records.packager import Packager
+    from batchdrop.records.source import FileSource
+
+    drop = FileSource(source)
+    packager = Packager(drop, spec, output, inspect(drop, spec))
+    for n, batch in enumerate(packager.batches(), 1):
+        if batch.payload is not None:
+            with (out / f"part-{n:05d}").open("wb") as file, batch.payload.open() as body:
+                copy(body, file)
+            batch.payload.close()
+
+
+def copy(body: BinaryIO, file: Any) -> None:
+    while chunk := body.read(1 << 16):
+        file.write(chunk)
+
+
+def csv_to_ndjson(files: Files, out: Path) -> None:
+    convert(files.csv, out, OutputSpec("ndjson", LIMIT))
+
+
+def csv_to_array(files: Files, out: Path) -> None:
+    convert(files.csv, out, OutputSpec("json_array", LIMIT))
+
+
+def gzip_to_ndjson(files: Files, out: Path) -> None:
+    convert(files.gz, out, OutputSpec("ndjson", LIMIT))
+
+
+def json_to_ndjson(files: Files, out: Path) -> None:
+    convert(files.json, out, OutputSpec("ndjson", LIMIT))
+
+
+def ndjson_split(files: Files, out: Path) -> None:
+    convert(files.ndjson, out, OutputSpec("ndjson", LIMIT))
+
+
+def csv_split(files: Files, out: Path) -> None:
+    convert(files.csv, out, OutputSpec("csv", LIMIT), InputSpec())
+
+
+def zip_upload(files: Files, out: Path) -> None:
+    """The records as one member of a deterministic ZIP, in a multipart form, streamed."""
+    from batchdrop.multipart import multipart
+    from batchdrop.records.zips import zip_members
+
+    path = out / "out.zip"
+    with files.json.open("rb") as source, path.open("wb") as file:
+        file.writelines(zip_members([("data.json", blocks(source))]))
+    _, _, body = multipart([], [("file", "out.zip", "application/zip", path.stat().st_size, lambda: path.open("rb"))])
+    with (out / "form").open("wb") as form:
+        copy(body, form)
+
+
+def gunzip(files: Files, out: Path) -> None:
+    from batchdrop.records.expand import expand
+    from batchdrop.records.source import FileSource
+
+    with (out / "plain").open("wb") as file:
+        file.writelines(expand(FileSource(files.gz), "gzip"))
+
+
+def blocks(source: BinaryIO) -> Iterator[bytes]:
+    while chunk := source.read(1 << 18):
+        yield chunk
+
+
+def rejects(files: Files, out: Path, every: int) -> None:
+    """Each batch's refusals joined by id to its own range of the drop: what the finish function does."""
+    from batchdrop.job import Batch
+    from batchdrop.parcels import FileParcels
+    from batchdrop.records.inspection import Inspection
+    from batchdrop.records.packager import Packager
+    from batchdrop.records.source import FileSource
+
+    plan = json.loads(ranges(files).read_text())
+    inspection = Inspection.from_json(plan["inspection"])
+    packager = Packager(FileSource(files.csv), _INPUT, OutputSpec("ndjson", LIMIT), inspection)
+    parcels = FileParcels(packager, inspection, _INPUT)
+    with files.results(every).open("rb") as told, (out / "rejects.csv").open("wb") as file:
+        file.write(parcels.rejects().head())
+        for n, (start, end) in enumerate(plan["batches"], 1):
+            batch = Batch("job", n, "owner", "succeeded", 1, start=start, end=end)
+            match(parcels, batch, batch_of(told, end["ordinal"]), file)
+
+
+def match(parcels: Any, batch: Any, told: Iterator[bytes], file: Any) -> None:
+    import msgspec
+
+    from batchdrop.destinations.base import Reject
+    from batchdrop.matching import Refusals, Tally, refused, rows_of_batch
+
+    decode = msgspec.json.Decoder(dict[str, str]).decode
+    found = Refusals(Reject(r["id"], r["code"], r["message"]) for r in map(decode, told))
+    file.writelines(rows_of_batch(refused(parcels, batch, found), found, parcels.rejects(), Tally(), None))
+
+
+def batch_of(lines: BinaryIO, last: int) -> Iterator[bytes]:
+    """The results of one batch: those of its records, `last` being the number of the last."""
+    while line := lines.readline():
+        if int(line[7:17]) >= last:
+            lines.seek(-len(line), 1)
+            return
+        yield line
+
+
+def ranges(files: Files) -> Path:
+    """Where each batch begins and ends: in a job, the ledger has it from the time the batch was packaged."""
+    return files.directory / "ranges.json"
+
+
+def write_ranges(files: Files, _out: Path) -> None:
+    from batchdrop.records.inspect import inspect
+    from batchdrop.records.packager import Packager
+    from batchdrop.records.source import FileSource
+
+    drop = FileSource(files.csv)
+    inspection = inspect(drop, _INPUT)
+    batches = []
+    for batch in Packager(drop, _INPUT, OutputSpec("ndjson", LIMIT), inspection).batches():
+        batches.append((batch.start.to_json(), batch.end.to_json()))
+        if batch.payload is not None:
+            batch.payload.close()
+    ranges(files).write_text(json.dumps({"inspection": inspection.to_json(), "batches": batches}))
+
+
+PATHS: dict[str, Callable[[Files, Path], None]] = {
+    "csv-ndjson": csv_to_ndjson,
+    "csv-array": csv_to_array,
+    "gzip-ndjson": gzip_to_ndjson,
+    "json-ndjson": json_to_ndjson,
+    "ndjson-split": ndjson_split,
+    "csv-split": csv_split,
+    "zip": zip_upload,
+    "gunzip": gunzip,
+    "ranges": write_ranges,
+    "rejects": lambda files, out: rejects(files, out, FAILS_EVERY),
+    "rejects-all": lambda files, out: rejects(files, out, 1),
+}
+
+if __name__ == "__main__":
+    PATHS[sys.argv[1]](Files(Path(sys.argv[2]), 0), Path(sys.argv[3]))
