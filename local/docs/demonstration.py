@@ -11,9 +11,11 @@ _OUTCOMES = ("accepted", "rejected", "invalid", "unconfirmed")
 def demo() -> str:
     """The demo's drops and how they end."""
     rows = (
-        (c.file, f"`{c.route}`", c.destination, f"{c.counts.records:,}")
-        + tuple(f"{getattr(c.counts, name):,}" for name in _OUTCOMES)
-        + (f"`{c.outcome}`",)
-        for c in CASES
+        (
+            *(case.file, f"`{case.route}`", case.destination, f"{case.counts.records:,}"),
+            *(f"{getattr(case.counts, name):,}" for name in _OUTCOMES),
+            f"`{case.outcome}`",
+        )
+        for case in CASES
     )
     return table(("drop", "route", "destination", "records", *_OUTCOMES, "outcome"), rows)

@@ -13,7 +13,7 @@ from batchdrop.records.columns import OUR_COLUMNS
 from batchdrop.records.spec import InputSpec
 from batchdrop.route import COMMON
 from batchdrop.words import JobOutcome, RecordOutcome
-from local import demo, emulator
+from local import emulator
 from tests.docs.pages import REPO
 
 README = (REPO / "README.md").read_text("utf-8")
@@ -39,11 +39,6 @@ def test_the_figures_of_how_it_works_are_those_of_the_code() -> None:
     assert poll.HINT_WINDOW * 1000 == notify.HINT_WINDOW_MS
     assert verdict.RETRY_AFTER_CAP == 6 * 3600
     assert f"shortened to {MESSAGE} characters" in REPORTS
-
-
-def test_the_readmes_table_is_the_demos() -> None:
-    rows = re.findall(r"^(\S+) +(\w+) +(\w+) +[\d,]+ +[\d,]+", README, re.MULTILINE)
-    assert rows == [(case.name, case.destination, str(case.outcome)) for case in demo.CASES]
 
 
 def test_the_table_of_steps_is_the_destinations_own() -> None:
