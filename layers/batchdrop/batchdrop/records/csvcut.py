@@ -26,7 +26,7 @@ class Cutter:
         """The end of the last complete record, 0 if there is none."""
         return self._by_parity(data) if self.tidy else self.walk(data)
 
-    def checked_cut(self, data: bytes, line: int) -> int:
+    def checked_cut(self, data: bytes, offset: int) -> int:
         """Like `cut`, but finds out whether the text is tidy, and refuses what no CSV reader should guess at."""
         if self.tidy:
             end = self._by_parity(data)
@@ -35,9 +35,8 @@ class Cutter:
             self.tidy = False
         end = self.walk(data)
         if self._broken.match(data, end):
-            at = line + data.count(b"\n", 0, end)
             raise DropRefused(
-                "quotes", "text follows the closing quote of a cell; a quote is missing or wrong", line=at
+                "quotes", "text follows a closing quote; a quote is wrong or missing", offset=offset + end
             )
         return end
 
@@ -47,7 +46,10 @@ class Cutter:
 
     def ends(self, data: bytes) -> Iterator[int]:
         """The end of each complete record, blank lines included."""
-        return (match.end() for match in self._record.finditer(data))
+        end = 0
+        while match := self._record.match(data, end):
+            end = match.end()
+            yield end
 
     def _by_parity(self, data: bytes | bytearray) -> int:
         end = data.rfind(b"\n") + 1

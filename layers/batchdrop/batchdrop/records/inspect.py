@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 
 from batchdrop.errors import DropRefused
+from batchdrop.records.blocks import limited
 from batchdrop.records.duplicates import find_duplicates
 from batchdrop.records.expand import BLOCK, Packed, detect, expand, guarded
 from batchdrop.records.inspection import Inspection
@@ -16,6 +17,9 @@ from batchdrop.records.spec import InputSpec
 from batchdrop.records.utf8 import Utf8Check
 
 _SCANS: dict[str, Callable[[InputSpec, int], Scan]] = {"csv": CsvScan, "json": ArrayScan, "ndjson": LineScan}
+
+
+_HEAD = 4096
 
 
 def _nothing() -> None:
@@ -32,9 +36,20 @@ def inspect(source: Source, spec: InputSpec, *, check: Callable[[], None] = _not
     if not head:
         raise _empty()
     packed = detect(head, spec.compression)
+    try:
+        inspection = _inspect(source, spec, packed, check)
+    except DropRefused as error:
+        if error.line is not None or error.offset is None:
+            raise
+        line = _line_at(source, packed, error.offset, check)
+        raise DropRefused(error.reason, f"{error} (line {line})", line=line, offset=error.offset) from error
+    return find_duplicates(source, spec, inspection, check) if spec.duplicates != "allow" else inspection
+
+
+def _inspect(source: Source, spec: InputSpec, packed: Packed, check: Callable[[], None]) -> Inspection:
     digest = hashlib.sha256()
     blocks = _checked(expand(source, packed, tap=digest.update), source, packed, spec, check)
-    first = next(blocks, b"")
+    first = _first(blocks)
     sniffed = sniff(first, source.name, spec)
     scan = _SCANS[sniffed.format](spec, sniffed.body)
     utf8 = Utf8Check()
@@ -51,7 +66,7 @@ def inspect(source: Source, spec: InputSpec, *, check: Callable[[], None] = _not
     if packed == "zip":
         _hash_stored(source, digest.update, check)
     found = scan.found
-    inspection = Inspection(
+    return Inspection(
         sha256=digest.hexdigest(),
         format=sniffed.format,
         compression=packed,
@@ -64,7 +79,6 @@ def inspect(source: Source, spec: InputSpec, *, check: Callable[[], None] = _not
         duplicates={},
         warnings=tuple(found.warnings),
     )
-    return find_duplicates(source, spec, inspection, check) if spec.duplicates != "allow" else inspection
 
 
 def _empty() -> DropRefused:
@@ -79,6 +93,28 @@ def _checked(
     for block in blocks:
         check()
         yield block
+
+
+def _first(blocks: Iterator[bytes]) -> bytes:
+    """Enough of the text to tell what it is, however small the pieces a packed file begins with."""
+    head = b""
+    for block in blocks:
+        head += block
+        if len(head) >= _HEAD:
+            break
+    return head
+
+
+def _line_at(source: Source, packed: Packed, offset: int, check: Callable[[], None]) -> int:
+    """The line of a byte. Only asked for where a drop is refused, so that all others need not count lines."""
+    line = 1
+    try:
+        for block in limited(expand(source, packed), offset):
+            check()
+            line += block.count(b"\n")
+    except DropRefused:
+        pass  # the file breaks off there
+    return line
 
 
 def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

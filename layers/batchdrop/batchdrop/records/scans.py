@@ -64,16 +64,15 @@ class CsvScan:
         self._skipper: Skipper | None = None
         self._held = b""
         self._wait = 0
-        self._line = 1
+        self._offset = body  # of the first held byte
         self._headed = False
 
     def feed(self, block: bytes) -> None:
         if self._skipper:
             end = self._skipper.skip(block)
+            self._offset += end if end >= 0 else len(block)
             if end < 0:
-                self._line += block.count(b"\n")
                 return
-            self._line += block.count(b"\n", 0, end)
             block, self._skipper = block[end:], None
         self._held = self._held + block if self._held else block
         if len(self._held) >= self._wait:
@@ -82,7 +81,7 @@ class CsvScan:
     def _cut(self) -> None:
         if not self._headed and not self._take_header():
             return
-        end = self._cutting.cutter.checked_cut(self._held, self._line)
+        end = self._cutting.cutter.checked_cut(self._held, self._offset)
         if end:
             self._advance(end)
             self._wait = 0
@@ -96,7 +95,7 @@ class CsvScan:
 
     def _advance(self, end: int) -> None:
         self.found.seen = self.found.seen or bool(self._held[:end].strip())
-        self._line += self._held.count(b"\n", 0, end)
+        self._offset += end
         self._held = self._held[end:]
 
     def _take_header(self) -> bool:
@@ -112,14 +111,14 @@ class CsvScan:
             return True
         self._use_header(header)
         passed = len(self._held) - len(text) + end
-        self._line += self._held.count(b"\n", 0, passed)
-        self.found.start = Checkpoint(self.found.start.offset + passed, self._line, 0)
+        self._offset += passed
+        self.found.start = Checkpoint(self._offset, 1 + self._held.count(b"\n", 0, passed), 0)
         self._held = text[end:]
         return True
 
     def _header(self, record: bytes) -> list[str]:
         if not record:
-            raise DropRefused("header", "the header does not end; a quote is missing in it", line=self._line)
+            raise DropRefused("header", "the header does not end; a quote is missing in it", offset=self._offset)
         try:
             return read_header(record, self.spec)
         except csv.Error as error:
@@ -141,12 +140,12 @@ class CsvScan:
 
     def finish(self) -> None:
         if self._skipper:
-            raise DropRefused("quotes", "a quote is never closed", line=self._line)
+            raise DropRefused("quotes", "a quote is never closed", offset=self._offset)
         if self._held.strip():
             self._held += b"" if self._held.endswith(b"\n") else b"\n"
             self._cut()
         if self._held.strip():
-            raise DropRefused("quotes", f"a quote in the record at line {self._line} is never closed", line=self._line)
+            raise DropRefused("quotes", "a quote in this record is never closed", offset=self._offset)
         self.found.tidy = self._cutting.cutter.tidy
 
 
@@ -160,7 +159,7 @@ class ArrayScan:
         self._skipper: ElementSkipper | None = None
         self._held = b""
         self._wait = 0
-        self._offset, self._line = body, 1  # of the first held byte
+        self._offset = body  # of the first held byte
         self._open = False
         self._prefix = b""
 
@@ -170,7 +169,7 @@ class ArrayScan:
             return
         if self._skipper:
             end = self._skipper.skip(block)
-            self._move(block[: end if end >= 0 else len(block)])
+            self._offset += end if end >= 0 else len(block)
             if end < 0:
                 return
             block, self._skipper = block[end:], None
@@ -178,17 +177,13 @@ class ArrayScan:
         if len(self._held) >= self._wait:
             self._cut()
 
-    def _move(self, passed: bytes) -> None:
-        self._offset += len(passed)
-        self._line += passed.count(b"\n")
-
     def _cut(self) -> None:
         if not self._open and not self._begin():
             return
         try:
             end = self._cutter.cut(self._held)
         except DropRefused as error:
-            raise DropRefused("json", f"{error}: the array is broken", line=self._line) from error
+            raise DropRefused("json", f"{error}: the array is broken", offset=self._offset) from error
         self.found.seen = self.found.seen or bool(self._held[:end].strip())
         self._wait = 0
         if end or self._cutter.closed is not None:
@@ -198,13 +193,13 @@ class ArrayScan:
             self._skipper = ElementSkipper()
             held, self._held = self._held, b""
             if self._skipper.skip(held) >= 0:
-                raise DropRefused("json", "the array is broken", line=self._line)
-            self._move(held)
+                raise DropRefused("json", "the array is broken", offset=self._offset)
+            self._offset += len(held)
         else:
             self._wait = min(2 * len(self._held), self.spec.max_record_bytes)
 
     def _pass(self, end: int) -> None:
-        self._move(self._held[:end])
+        self._offset += end
         self._held = self._held[end:]
         if self._cutter.closed is not None:
             self.found.end = self._offset
@@ -226,24 +221,26 @@ class ArrayScan:
                 raise DropRefused("format", f"no array under '{self.spec.json_key}' in the first bytes", line=1)
             return False
         self._open = True
-        self._move(self._held[:start])
+        self._offset += start
+        self.found.start = Checkpoint(self._offset, 1 + self._held.count(b"\n", 0, start), 0)
         self._held = self._held[start:]
-        self.found.start = Checkpoint(self._offset, self._line, 0)
         return True
 
     def _after(self, block: bytes) -> None:
         """What follows the array: nothing, or the rest of the object it is in."""
         if not self._prefix and block.strip():
-            raise DropRefused("json", "something follows the end of the array")
+            raise DropRefused("json", "something follows the end of the array", offset=self.found.end)
         self._held += block
         if len(self._held) > self.spec.max_record_bytes:
-            raise DropRefused("json", "too much follows the array")
+            raise DropRefused("json", "too much follows the array", offset=self.found.end)
 
     def finish(self) -> None:
         if self.found.end is None and self._held:
             self._cut()
         if self.found.end is None:
-            raise DropRefused("truncated", "the JSON ends in the middle; drop the whole file again", line=self._line)
+            raise DropRefused(
+                "truncated", "the JSON ends in the middle; drop the whole file again", offset=self._offset
+            )
         if self._prefix:
             try:
                 msgspec.json.decode(self._prefix + b"]" + self._held, type=msgspec.Raw)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from typing import NoReturn
 
 from batchdrop.errors import DropRefused
 
@@ -13,7 +14,6 @@ class Utf8Check:
     def __init__(self) -> None:
         self._held = b""
         self._offset = 0  # of the first byte held, or to come
-        self._line = 1
 
     def feed(self, block: bytes) -> None:
         data = self._held + block if self._held else block
@@ -23,18 +23,14 @@ class Utf8Check:
             try:
                 _, used = codecs.utf_8_decode(data, "strict", False)
             except UnicodeDecodeError as error:
-                self._refuse(data, error.start)
-        self._line += data.count(b"\n", 0, used)
+                self._refuse(error.start)
         self._offset += used
         self._held = data[used:]
 
     def finish(self) -> None:
         if self._held:
-            self._refuse(self._held, 0)
+            self._refuse(0)
 
-    def _refuse(self, data: bytes, at: int) -> None:
-        line = self._line + data.count(b"\n", 0, at)
+    def _refuse(self, at: int) -> NoReturn:
         offset = self._offset + at
-        raise DropRefused(
-            "encoding", f"byte {offset} (line {line}) is not UTF-8; save the file as UTF-8", line=line, offset=offset
-        )
+        raise DropRefused("encoding", f"byte {offset} is not UTF-8; save the file as UTF-8", offset=offset)
