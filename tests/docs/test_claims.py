@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +22,8 @@ from tests.docs.pages import REPO
 
 README = (REPO / "README.md").read_text("utf-8")
 HOW = (REPO / "docs/how-it-works.md").read_text("utf-8")
+ROUTES = (REPO / "docs/routes.md").read_text("utf-8")
+BATCHDROP = Path(sys.executable).parent / "batchdrop"
 REPORTS = (REPO / "docs/reports.md").read_text("utf-8")
 
 
@@ -55,3 +61,15 @@ def test_every_outcome_is_explained(text: str) -> None:
 
 def test_the_columns_of_the_rejects_file_are_explained() -> None:
     assert set(OUR_COLUMNS) <= set(re.findall(r"^\| `(\w+)` \|", REPORTS, re.MULTILINE))
+
+
+def test_a_wrong_route_is_refused_as_shown(tmp_path: Path) -> None:
+    wrong = {"destination": "sherpa", "account": {"datset": "items"}, "secret": "s", "deadline": "soon"}
+    file = tmp_path / "catalogue.yaml"
+    file.write_text(json.dumps(wrong))
+    done = subprocess.run(
+        [BATCHDROP, "routes", "check", file.name],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert f"```\n{done.stderr}```" in ROUTES

@@ -29,6 +29,8 @@ def test_a_route_is_valid_for_the_validator_and_the_schema(block: Block) -> None
 @pytest.mark.parametrize("block", blocks("json"), ids=str)
 def test_a_json_sample_is_json_and_a_secret_or_report_complete(block: Block) -> None:
     data: Any = json.loads(block.text)
+    if not isinstance(data, dict):
+        return
     if data.get("schema") == REPORT_SCHEMA["properties"]["schema"]["const"]:
         validator = jsonschema.Draft202012Validator(REPORT_SCHEMA)
         validator.validate(data)

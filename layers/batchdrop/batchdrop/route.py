@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 SECRET_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}"
 
 POLL = {
-    "first": Field("duration", "wait before the first question to the vendor", "30s", minimum=1),
+    "first": Field(
+        "duration",
+        "wait before the first question to the vendor; default: 30s, or 15m where it calls back",
+        None,
+        minimum=1,
+    ),
     "factor": Field("number", "each further wait is this many times the one before", 2.0, minimum=1, maximum=10),
     "max": Field("duration", "no wait is longer than this", "15m", minimum=1, maximum=86400),
 }
@@ -94,7 +99,17 @@ class Route:
     @property
     def calls_back(self) -> bool:
         """Whether the vendor is asked to notify us of this route's batches."""
-        return self.vendor.callbacks and self.account.get("notification_method") != "none"
+        return _calls_back(self.vendor, self.account)
+
+
+def _calls_back(vendor: Destination, account: Mapping[str, object]) -> bool:
+    return vendor.callbacks and account.get("notification_method") != "none"
+
+
+def _poll(given: Mapping[str, object], *, calls_back: bool) -> Poll:
+    """The pace of the questions: where the vendor calls back, they are for the callback that never comes."""
+    first = given["first"] or (900.0 if calls_back else 30.0)
+    return Poll(**cast("dict[str, float]", {**given, "first": first}))
 
 
 _IDENTITY = ("base_url", "datamart_id", "domain_key", "location_key", "table_id")
@@ -113,17 +128,21 @@ def read_route(name: str, raw: object, allow_insecure: tuple[str, ...] = ()) -> 
     `allow_insecure`: hosts for which plain http and loopback addresses may stand in `base_url`.
     """
     check_name(name)
-    values = read_all(raw, COMMON)
-    vendor = destination(str(values["destination"]))
     problems: list[tuple[str, str]] = []
-    account = _section(problems, values["account"], vendor.account, "account")
-    poll = _section(problems, values["poll"], POLL, "poll")
-    _check_input(problems, values["input"])
+    values = _section(problems, raw, COMMON, "")
+    given = values or (raw if isinstance(raw, Mapping) else {})  # where it is wrong, its sections are looked at too
+    name_of_vendor = str(given.get("destination"))
+    if name_of_vendor not in REGISTRY:
+        raise RouteError.of(problems)
+    vendor = destination(name_of_vendor)
+    account = _section(problems, given.get("account") or {}, vendor.account, "account")
+    poll = _section(problems, given.get("poll") or {}, POLL, "poll")
+    _check_input(problems, given.get("input") or {})
     if not problems:
         problems += _check_url(str(account.get("base_url") or ""), allow_insecure)
         problems += vendor.check(values | {"account": account})
     if problems:
-        raise RouteError.of(problems)
+        raise RouteError.of(list(dict.fromkeys(problems)))
     return Route(
         name=name,
         raw=cast("Mapping[str, object]", raw),
@@ -132,7 +151,7 @@ def read_route(name: str, raw: object, allow_insecure: tuple[str, ...] = ()) -> 
         secret=str(values["secret"]),
         input=cast("Mapping[str, object]", values["input"]),
         deadline=cast(float, values["deadline"]),
-        poll=Poll(**cast("dict[str, float]", poll)),
+        poll=_poll(poll, calls_back=_calls_back(vendor, account)),
         quiet_period=cast("float | None", values["quiet_period"]),
         on_doubt=str(values["on_doubt"]),
         on_duplicate_content=str(values["on_duplicate_content"]),
@@ -154,8 +173,10 @@ def _section(
 def _check_input(problems: list[tuple[str, str]], raw: object) -> None:
     from batchdrop.records.spec import InputSpec
 
+    if not isinstance(raw, Mapping):
+        return  # said already, with the other options
     try:
-        InputSpec.from_route(cast("Mapping[str, object]", raw))
+        InputSpec.from_route(raw)
     except RouteError as error:
         problems += error.problems
 

@@ -106,6 +106,21 @@ def test_jobs_of_one_vendor_account_are_known_as_such() -> None:
     assert one.account_key != read_route("people", GOOD | {"secret": "other"}).account_key
 
 
+def test_all_that_is_wrong_is_said_at_once_on_every_level() -> None:
+    wrong = {"destination": "haplo", "account": {"mode": "wet"}, "poll": {"frist": "1s"}, "input": [], "secret": "/"}
+    with pytest.raises(RouteError) as refused:
+        read_route("r", wrong)
+    fields = [field for field, _ in refused.value.problems]
+    assert fields == ["secret", "input", "account.base_url", "account.control", "account.mode", "poll.frist"]
+
+
+@pytest.mark.parametrize("raw", [[], {"destination": ["haplo"]}, {"destination": None}, {"destination": "hapl"}])
+def test_without_a_known_destination_its_own_options_are_not_guessed(raw: Any) -> None:
+    with pytest.raises(RouteError) as refused:
+        read_route("r", raw)
+    assert not any("." in field for field, _ in refused.value.problems)
+
+
 # --- the published schema ---
 
 
