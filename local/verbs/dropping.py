@@ -61,8 +61,7 @@ def check(
     try:
         found = dryrun.run(file, chosen)
     except DropRefused as refused:
-        _refused(file, refused, as_json=json)
-        raise typer.Exit(FAILED) from None
+        raise _refused(file, refused, as_json=json) from None
     if json:
         show.as_json(found.as_dict())
     else:
@@ -144,12 +143,12 @@ def _route(route: str, on: str | None) -> Route:
     return read_route(route, seen, routefile.any_host(seen))
 
 
-def _refused(file: Path, refused: DropRefused, *, as_json: bool) -> None:
+def _refused(file: Path, refused: DropRefused, *, as_json: bool) -> Exception:
     if as_json:
         place = {"line": refused.line, "offset": refused.offset}
         show.as_json({"refused": {"reason": refused.reason, "message": str(refused), **place}})
-    else:
-        show.plain(f"{file}: nothing of it would be sent: {refused}{_place(refused)}")
+        return typer.Exit(FAILED)
+    return Trouble(f"{file}: nothing of it would be sent: {refused}{_place(refused)}")
 
 
 def _print(found: DryRun, route: Route) -> None:
@@ -168,9 +167,9 @@ def _print(found: DryRun, route: Route) -> None:
 
 
 def _place(refused: DropRefused) -> str:
-    if refused.line is not None:
+    if refused.line is not None and f"line {refused.line}" not in str(refused):
         return f" (line {refused.line})"
-    return f" (byte {refused.offset})" if refused.offset is not None else ""
+    return f" (byte {refused.offset})" if refused.offset is not None and "byte" not in str(refused) else ""
 
 
 @contextmanager

@@ -28,6 +28,11 @@ _SETTLED = {
     VendorState.HANDED_OVER: BatchState.HANDED_OVER,
 }
 
+_NOT_CANCELED = {
+    Canceled.TOO_LATE: "the vendor had begun with it; it ends as the vendor says",
+    Canceled.NOT_POSSIBLE: "this vendor has no cancel; it ends as the vendor says",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Next:
@@ -101,8 +106,10 @@ class Supervision:
 
     def _ask(self, session: Session, batch: Batch) -> None:
         try:
-            if self.job.cancel_at and self._cancel(session, batch):
-                return
+            if self.job.cancel_at:
+                batch = self._cancel(session, batch)
+                if batch.status is BatchState.CANCELED:
+                    return
             self._heed(batch, self.route.vendor.ask(session, batch))
         except RateLimited as error:
             self.retry_after = min(error.after or self._scheduled(), LONGEST_RETRY_AFTER)
@@ -112,11 +119,15 @@ class Supervision:
             self.world.metrics.count("StatusCallsFailed")
             self.world.log.warning("status not known", job_id=batch.job_id, batch=batch.n, why=str(error))
 
-    def _cancel(self, session: Session, batch: Batch) -> bool:
+    def _cancel(self, session: Session, batch: Batch) -> Batch:
+        """The batch canceled at the vendor, or with a word about why it goes on."""
         answer = self.route.vendor.cancel(session, batch)
         if answer is Canceled.CANCELED:
-            self._keep(self.world.ledger.settle(batch, BatchState.CANCELED, message="canceled on request"))
-        return answer is Canceled.CANCELED
+            batch = self.world.ledger.settle(batch, BatchState.CANCELED, message="canceled on request")
+        elif (note := f"batch {batch.n} could not be canceled: {_NOT_CANCELED[answer]}") not in batch.warnings:
+            batch = self.world.ledger.note(batch, warnings=[*batch.warnings, note])
+        self._keep(batch)
+        return batch
 
     def _heed(self, batch: Batch, status: Status) -> None:
         if status.state in _SETTLED:

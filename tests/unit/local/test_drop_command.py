@@ -105,8 +105,8 @@ def test_a_check_says_what_would_be_sent_and_what_not_without_any_stack(
     assert (done.json["records"], done.json["invalid"], len(done.json["batches"])) == (2, 1, 1)
     assert done.json["problems"][0]["line"] == 3
     words = run("check", file, "--route", route_file)
-    assert "line 3: row_too_long" in words.err
-    assert "2 records would go to datagroup, 1 are invalid" in words.err
+    assert "3\t\t\trow_too_long\tthe row has 3 cells, the header 2" in words.out
+    assert "2 records would go to datagroup in 1 batch, 1 would not" in words.err
 
 
 def test_a_good_file_checks_out_with_zero(run: Run, tmp_path: Path, route_file: Path) -> None:
@@ -120,6 +120,6 @@ def test_a_file_that_cannot_be_used_at_all_is_refused_with_the_place(
     (tmp_path / "a.csv").write_bytes(b"email\na@example.org\ncaf\xe9@example.org\n")
     done = run("check", tmp_path / "a.csv", "--route", route_file)
     assert done.code == 1
-    assert "refused" in done.err
+    assert "nothing of it would be sent: byte 23 is not UTF-8; save the file as UTF-8 (line 3)" in done.err
     refused = run("check", tmp_path / "a.csv", "--route", route_file, "--json").json["refused"]
     assert refused["reason"] == "encoding"

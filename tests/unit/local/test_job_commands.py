@@ -8,6 +8,8 @@ import pytest
 from batchdrop.words import Counts
 from tests.unit.local.conftest import Run, Shop
 
+WHOLE = "0123456789abcdef" * 2
+
 
 @pytest.mark.parametrize(
     ("outcome", "code"),
@@ -37,10 +39,26 @@ def test_wait_gives_up_with_124_when_the_time_is_up(run: Run, shop: Shop) -> Non
 
 def test_wait_waits_for_a_job_that_is_not_claimed_yet(run: Run, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     def claim_it(_: float) -> None:
-        shop.job(outcome="completed")
+        shop.job(WHOLE, outcome="completed")
 
     monkeypatch.setattr("local.verbs.jobs.time.sleep", claim_it)
-    assert run("wait", "j1", "--timeout", 60).code == 0
+    assert run("wait", WHOLE, "--timeout", 60).code == 0
+
+
+def test_watch_waits_for_a_job_that_is_not_claimed_yet(run: Run, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("local.live.time.sleep", lambda _: shop.job(WHOLE, outcome="completed"))
+    assert run("watch", WHOLE).code == 0
+
+
+def test_the_beginning_of_an_id_will_do_where_it_is_of_one_job(run: Run, shop: Shop) -> None:
+    shop.job("aa11", outcome="completed")
+    shop.job("aa22", outcome="failed")
+    assert run("show", "aa2", "--json").json["job_id"] == "aa22"
+    assert run("wait", "aa1").code == 0
+    done = run("show", "aa")
+    assert done.code == 1
+    assert '"aa" is the beginning of 2 jobs' in done.err
+    assert "aa11… (people)" in done.err
 
 
 def test_jobs_are_listed_newest_first(run: Run, shop: Shop) -> None:
@@ -63,7 +81,7 @@ def test_a_job_is_shown_with_its_batches(run: Run, shop: Shop) -> None:
 def test_an_unknown_job_is_told_without_a_traceback(run: Run, shop: Shop) -> None:
     done = run("show", "nope")
     assert done.code == 1
-    assert "there is no job nope" in done.err
+    assert 'there is no job "nope"' in done.err
     assert "Traceback" not in done.err
 
 
@@ -72,7 +90,10 @@ def test_watching_an_ended_job_prints_it_and_exits_like_wait(run: Run, shop: Sho
     shop.batch(state="succeeded")
     done = run("watch", "j1")
     assert done.code == 4
-    assert done.out.splitlines() == ["j1 drops/people/a.csv completed_with_rejects", "j1 batch 1 succeeded"]
+    assert done.out == (
+        "j1 people completed_with_rejects, 1 batch sent: 0 at the vendor, 1 done, 0 collected, "
+        "2 records: 2 accepted, took 5.0 s\n"
+    )
 
 
 REPORT = {

@@ -1,0 +1,116 @@
+"""How far a job has come, as figures and as people see it."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from batchdrop.job import Batch, Job
+from local import live, show
+from local.progress import Progress, progress_of
+from tests.unit.local.conftest import NOW, Run, Shop
+
+
+def job(**more: Any) -> Job:
+    known: dict[str, Any] = {"inspection": {"expanded_bytes": 1000}, "size": 400, **more}
+    return Job("0123456789abcdef" * 2, "people", "b", "drops/people/a.csv", "v", NOW, NOW + 10**7, **known)
+
+
+def batch(n: int, state: str, offset: int, **more: Any) -> Batch:
+    known: dict[str, Any] = {"end": {"offset": offset, "line": 1, "ordinal": 1}, "packaged_at": NOW + n * 1000, **more}
+    return Batch("0123456789abcdef" * 2, n, "o", state, 1, **known)
+
+
+def test_a_job_that_is_still_being_read_has_packaged_nothing() -> None:
+    assert progress_of(job(inspection={}), [], NOW) == Progress(400, 0, 0, 0, 0, 0)
+
+
+def test_while_batches_are_made_the_rate_tells_how_long_the_rest_takes() -> None:
+    batches = [
+        batch(1, "succeeded", 200, collected_at=NOW),
+        batch(2, "succeeded", 300),
+        batch(3, "submitted", 400),
+        batch(4, "submitting", 500),
+    ]
+    assert progress_of(job(), batches, NOW + 5000) == Progress(
+        total=1000, packaged=500, sent=3, at_vendor=1, done=2, collected=1, rate=125.0, left=4.0
+    )
+
+
+def test_once_all_is_sent_the_batches_done_tell_how_long_the_others_take() -> None:
+    batches = [
+        batch(1, "succeeded", 500, submitted_at=NOW),
+        batch(2, "submitted", 1000, submitted_at=NOW, last=True),
+    ]
+    found = progress_of(job(packaged_at=NOW), batches, NOW + 8000)
+    assert (found.percent, found.left) == (100, 8.0)
+    assert progress_of(job(packaged_at=NOW), [batches[1]], NOW).left is None
+
+
+def test_of_a_set_the_files_that_go_on_count_as_far_as_they_are_packaged() -> None:
+    members = [{"name": "a.csv", "size": 100}, {"name": "b.csv", "size": 300}]
+    end = {"batches": 1, "at": {"b.csv": {"offset": 50, "line": 1, "ordinal": 1}}}
+    found = progress_of(job(inspection={}, members=members), [batch(1, "submitted", 0, end=end)], NOW)
+    assert (found.packaged, found.total) == (150, 400)
+
+
+def seen(state: str = "submitted", **more: Any) -> live.Seen:
+    one, batches = job(**more), [batch(1, state, 250, word="PROCESSING", receipt={"batch_id": "b-7"})]
+    return live.Seen(one, batches, progress_of(one, batches, NOW + 1000))
+
+
+def drawn(*jobs: live.Seen, alone: bool = False) -> str:
+    console = Console(file=io.StringIO(), width=100, force_terminal=True, color_system=None, highlight=False)
+    console.print(live.picture(list(jobs), alone=alone))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert isinstance(text, str)
+    return text
+
+
+def test_a_terminal_shows_a_line_a_job_that_fits_it() -> None:
+    ended = seen("succeeded", outcome="completed_with_rejects", closed_at=NOW + 61_000, counts={"records": 2})
+    heading, first, second = drawn(seen(), ended).splitlines()
+    assert heading.split() == ["job", "route", "state", "packaged", "sent", "vendor", "done", "read", "rate", "left"]
+    assert first.split() == [
+        "01234567", "people", "submitting", "25%", "1.0", "kB", "1", "1", "0", "0", "250", "B/s", "3.0", "s",
+    ]  # fmt: skip
+    assert second.split()[-3:] == ["took", "1", "min"]
+
+
+def test_a_job_watched_alone_is_shown_with_its_batches() -> None:
+    assert "PROCESSING" in drawn(seen(), alone=True)
+    assert "batch_id=b-7" in drawn(seen(), alone=True)
+
+
+def test_in_a_pipe_a_line_is_printed_when_the_state_changes_and_no_line_twice(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = live.Lines(as_json=False)
+    for one in (seen(), seen(), seen(packaged_at=NOW + 1000)):
+        lines.tell([one])
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split()[2] for line in printed] == ["submitting,", "waiting,"]
+    assert "25% of 1.0 kB packaged, 1 batch sent: 1 at the vendor, 0 done, 0 collected, 250 B/s" in printed[0]
+    assert "about 3.0 s left" in printed[0]
+
+
+def test_as_json_a_line_holds_the_figures(run: Run, shop: Shop) -> None:
+    shop.job(outcome="completed", inspection={"expanded_bytes": 12}, packaged_at=NOW)
+    shop.batch(state="succeeded", collected_at=NOW, end={"offset": 12, "line": 2, "ordinal": 1}, last=True)
+    found = json.loads(run("watch", "j1", "--json").out)
+    assert found["state"] == "completed"
+    assert found["progress"] == {
+        "total": 12, "packaged": 12, "sent": 1, "at_vendor": 0, "done": 1, "collected": 1,
+        "rate": None, "left": None, "percent": 100,
+    }  # fmt: skip
+
+
+def test_what_drops_and_vendors_say_is_never_taken_for_markup() -> None:
+    hostile = seen()
+    hostile.batches[0].word = "[red]x[/]"
+    assert "[red]x[/]" in drawn(hostile, alone=True)
+    assert show.drawn(("a",), [["[/]"]]) is not None
