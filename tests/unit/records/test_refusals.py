@@ -158,6 +158,12 @@ def test_gzip_members_are_one_stream_and_zero_padding_is_none_of_it() -> None:
     assert sent(data) == [{"id": "1", "name": "x"}, {"id": "2", "name": "y"}]
 
 
+@pytest.mark.acceptance("B2")
+def test_a_first_gzip_member_of_one_byte_hides_nothing() -> None:
+    text = b'\xef\xbb\xbf [{"id":1}]'
+    assert sent(gzipped(*(text[i : i + 1] for i in range(len(text))))) == [{"id": 1}]
+
+
 @pytest.mark.acceptance("B13")
 def test_a_gzip_bomb_is_refused_early() -> None:
     bomb = gzip.compress(b"id\n" + bytes(1) + b"0" * 60_000_000)

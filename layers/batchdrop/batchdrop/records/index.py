@@ -2,45 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate
 
 import msgspec
 
 from batchdrop.records.columns import Columns
 from batchdrop.records.fieldtypes import Decoder
 
+Parts = Callable[[object], list[msgspec.Raw]]
+
 
 @dataclass(slots=True)
 class Index:
-    """The records of a block as bytes without their line ends, and the id of each, as UTF-8."""
+    """The records of a block as bytes, in order, and the id of each as UTF-8."""
 
     records: list[bytes]
-    ids: list[bytes | None]
+    ids: list[bytes]
 
-    def starts(self) -> list[int]:
-        """Where each record begins in the block."""
-        return list(accumulate((len(record) + 1 for record in self.records), initial=0))
-
-    def lines(self) -> list[int]:
-        """How many line ends come before each record in the block."""
-        return list(accumulate((record.count(b"\n") + 1 for record in self.records), initial=0))
+    def places(self, data: bytes, wanted: list[int]) -> Iterator[tuple[int, int, int]]:
+        """Of the wanted records, in order: number, start in the block's data, and line ends before it."""
+        at = line = last = 0
+        left = iter(wanted)
+        next_ = next(left, -1)
+        for number, record in enumerate(self.records):
+            if next_ < 0:
+                return
+            start = data.find(record, at)  # only separators lie between `at` and the record
+            at = start + len(record)
+            if number == next_:
+                line, last = line + data.count(b"\n", last, start), start
+                yield number, start, line
+                next_ = next(left, -1)
 
 
 def csv_index(data: bytes, columns: Columns) -> Index | None:
-    """Of tidy CSV; None where there are blank lines or the ids lie in quotes."""
+    """Of tidy CSV; None where there are blank lines or the ids lie in or behind quotes."""
     quote, delimiter = columns.spec.quote.encode(), columns.spec.delimiter.encode()
     records = _tidy_records(data, quote)
     last = max(columns.id) + 1
-    joiner = columns.spec.id_joiner.encode()
-    ids: list[bytes | None] = []
-    for record in records:
-        cells = record.split(delimiter, last)
-        if len(cells) < last or (quote in record and any(quote in cell for cell in cells[:last])):
-            return None
-        ids.append(joiner.join([cells[index] for index in columns.id]).rstrip(b"\r"))
-    return Index(records, ids) if all(records) else None
+    rows = [record.split(delimiter, last) for record in records]
+    if not all(records) or any(len(row) < last for row in rows):
+        return None
+    if quote in data and quote in b"".join([cell for row in rows for cell in row[:last]]):
+        return None
+    if len(columns.id) == 1:
+        ids = [row[last - 1] for row in rows]
+    else:
+        joiner = columns.spec.id_joiner.encode()
+        ids = [joiner.join([row[index] for index in columns.id]) for row in rows]
+    return Index(records, [id_.rstrip(b"\r") for id_ in ids] if b"\r" in data else ids)
 
 
 def _tidy_records(data: bytes, quote: bytes) -> list[bytes]:
@@ -64,14 +75,10 @@ def _tidy_records(data: bytes, quote: bytes) -> list[bytes]:
     return records
 
 
-def line_index(
-    data: bytes, decoder: Decoder, parts: Callable[[object], list[msgspec.Raw]], joiner: str
-) -> Index | None:
-    """Of NDJSON; None where a line has no id or is blank."""
-    records = data.split(b"\n")
-    records.pop()
+def line_index(records: list[bytes], decoder: Decoder, parts: Parts, joiner: str) -> Index | None:
+    """Of JSON records, each without line ends; None where one has no id or is blank."""
     try:
-        shapes = decoder.decode_lines(data)
+        shapes = decoder.decode_lines(b"\n".join(records))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     if len(shapes) != len(records):

@@ -118,9 +118,13 @@ class JsonCodec:
             yield self.entry(raw, start, line, block)
 
     def index(self, block: Block) -> Index | None:
-        if block.oversize or self._array or not self.spec.id or b'"batchdrop_line"' in block.data:
+        if block.oversize or not self.spec.id or b'"batchdrop_line"' in block.data:
             return None
-        return line_index(block.data, self._ids, self._id_parts, self.spec.id_joiner)
+        try:
+            records = _array_records(block) if self._array else block.data.split(b"\n")[:-1]
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+        return line_index(records, self._ids, self._id_parts, self.spec.id_joiner)
 
     def entry(self, record: bytes, start: int, line: int, block: Block) -> Entry:
         if len(record) > self.spec.max_record_bytes:
@@ -198,6 +202,11 @@ def _line_body(block: Block, lines: Decoder) -> tuple[bytes, int]:
     records = len(lines.decode_lines(block.data))
     ends = block.lines + (len(block.data) > block.size)
     return (block.data, records) if records == ends else (b"", 0)
+
+
+def _array_records(block: Block) -> list[bytes]:
+    """The elements as they are; `line_index` refuses those of several lines."""
+    return [bytes(raw) for raw in block.raws or _raws.decode(b"[%b]" % block.data.rstrip()[:-1])]
 
 
 def _array_body(block: Block, lines: Decoder) -> tuple[bytes, int]:

@@ -156,11 +156,8 @@ class Packager:
         return not whole or len(whole.body) > self._room or self._yield_in(ordinal, whole.records)
 
     def _picked(self, block: Block, index: Index, ordinal: int, picked: list[int]) -> Iterator[SourceRecord]:
-        if not picked:
-            return
-        starts, lines = index.starts(), index.lines()
-        for i in picked:
-            entry = self._codec.entry(index.records[i], starts[i], lines[i], block)
+        for i, start, line in index.places(block.data, picked):
+            entry = self._codec.entry(index.records[i], start, line, block)
             yield self._record(self._judged(entry, ordinal + i + 1, block), ordinal + i + 1, block)
 
     def _records(self, block: Block, ordinal: int) -> Iterator[tuple[SourceRecord, bytes | None]]:
