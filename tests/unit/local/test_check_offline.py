@@ -1,0 +1,103 @@
+"""`check` tells what would be sent, what not and why, with every socket blocked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from pytest_socket import disable_socket
+
+from local import seen_routes
+from tests.unit.local.conftest import Run
+
+ITEMS = {
+    "destination": "sherpa",
+    "account": {"table_id": "products", "dataset": "items", "format": "csv"},
+    "secret": "sherpa-main",
+    "input": {"format": "auto", "id": "itemId", "types": {"price": "number", "quantity": "integer"}},
+}
+FILE = "itemId,name,quantity,price\na,A,1,1.5\nb,B,many,2.5\nc,C,3,1.5.0\nd,D\ne,E,5,5\n"
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("BATCHDROP_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("BATCHDROP_STACK", raising=False)
+    for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    disable_socket()
+
+
+@pytest.fixture
+def items(tmp_path: Path) -> Path:
+    file = tmp_path / "items.csv"
+    file.write_text(FILE)
+    (tmp_path / "route.yaml").write_text(json.dumps(ITEMS))
+    return file
+
+
+def test_every_invalid_record_is_told_with_its_line_column_and_reason(run: Run, items: Path) -> None:
+    done = run("check", items, "--route", items.with_name("route.yaml"))
+    assert done.code == 4
+    batches, problems = done.out.split("\n\n")
+    sent = '"itemId","name","quantity","price"\n"a","A",1,1.5\n"e","E",5,5\n'
+    sha256 = hashlib.sha256(sent.encode()).hexdigest()
+    assert batches.splitlines()[1].split("\t") == ["1", "2", "3", f"{len(sent)} B", sha256]
+    assert [line.split("\t")[:4] for line in problems.splitlines()] == [
+        ["line", "column", "id", "code"],
+        ["3", "quantity", "b", "wrong_type"],
+        ["4", "price", "c", "wrong_type"],
+        ["5", "", "d", "row_too_short"],
+    ]
+    assert "2 records would go to sherpa in 1 batch, 3 would not" in done.err
+
+
+def test_a_route_by_name_is_taken_as_it_was_last_seen(run: Run, items: Path) -> None:
+    seen_routes.keep("batchdrop", "items", ITEMS)
+    found = run("check", items, "--route", "items", "--json")
+    assert (found.code, found.json["records"], found.json["invalid"]) == (4, 2, 3)
+    seen_routes.keep("shop", "items", {**ITEMS, "input": {}})
+    assert run("check", items, "--route", "items", "--stack", "shop", "--json").json["records"] == 4
+
+
+def test_a_route_never_seen_and_no_stack_ends_with_the_way_out(run: Run, items: Path) -> None:
+    done = run("check", items, "--route", "nobody")
+    assert done.code == 1
+    assert "batchdrop up --detach" in done.err
+
+
+def test_a_bad_route_is_explained_field_by_field_with_what_was_meant(run: Run, items: Path) -> None:
+    wrong = {**ITEMS, "account": {"table_id": "products", "datset": "item"}, "dedline": "1h"}
+    items.with_name("route.yaml").write_text(json.dumps(wrong))
+    for words in (["check", items, "--route"], ["routes", "check"]):
+        done = run(*words, items.with_name("route.yaml"))
+        assert done.code == 1
+        assert 'dedline: unknown option (did you mean "deadline"?)' in done.err
+        assert "is not a good route:" in done.err
+
+
+def test_a_bad_account_names_its_fields_too(run: Run, items: Path) -> None:
+    wrong = {**ITEMS, "account": {"table_id": "products", "datset": "items", "format": "cvs"}}
+    items.with_name("route.yaml").write_text(json.dumps(wrong))
+    done = run("check", items, "--route", items.with_name("route.yaml"))
+    told = [line.strip() for line in done.err.splitlines()[1:]]
+    assert 'account.datset: unknown option (did you mean "dataset"?)' in told
+    assert any(line.startswith("account.dataset: is missing") for line in told)
+    assert any(line.startswith("account.format: must be one of") and 'did you mean "csv"?' in line for line in told)
+
+
+def test_yaml_that_is_none_is_told_by_its_line(run: Run, items: Path) -> None:
+    items.with_name("route.yaml").write_text("destination: sherpa\naccount: {a\nsecret: x\n")
+    done = run("check", items, "--route", items.with_name("route.yaml"))
+    assert done.code == 1
+    assert "route.yaml, line 3: this is not valid YAML" in done.err
+
+
+def test_a_completing_shell_is_offered_the_routes_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("items", "people", "itineraries"):
+        seen_routes.keep("batchdrop", name, ITEMS)
+    assert seen_routes.beginning_with("it") == ["items", "itineraries"]
+    seen_routes.forget("batchdrop")
+    assert seen_routes.beginning_with("") == []
