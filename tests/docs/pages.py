@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 REPO = Path(__file__).parents[2]
 PAGES = [REPO / "README.md", REPO / "CHANGELOG.md", *sorted((REPO / "docs").rglob("*.md"))]
 SHELL = ("console", "sh", "bash")
-_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _HEREDOC = re.compile(r"<<'?(\w+)'?\n.*?^\1$", re.MULTILINE | re.DOTALL)
 _INNER = re.compile(r"\$\(([^()]*)\)")
 _REDIRECT = re.compile(r"\d?>{1,2}\s*\S+")
@@ -38,7 +39,7 @@ def blocks(*languages: str) -> list[Block]:
 def blocks_of(page: Path) -> Iterator[Block]:
     text = page.read_text("utf-8")
     for found in _FENCE.finditer(text):
-        yield Block(page, found[1], found[2], text.count("\n", 0, found.start()) + 1)
+        yield Block(page, found[2], textwrap.dedent(found[3]), text.count("\n", 0, found.start()) + 1)
 
 
 def prose(page: Path) -> str:

@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from local.cli import app
-from tests.docs.pages import REPO, SHELL, Block, blocks, commands
+from tests.docs.pages import PAGES, REPO, SHELL, Block, blocks, commands, prose
 
 # Other people's commands: not ours to test. The README's `aws s3 cp` is stood in for by its library where it is run.
 TAKEN_AS_THEY_ARE = {
@@ -54,6 +54,18 @@ def parse(words: list[str]) -> None:
         found, words = found.commands[words[0]], words[1:]
     if words != ["--help"]:
         found.make_context("batchdrop", [re.sub(r"^<.*>$", "x", word) for word in words])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_commands_named_in_the_text_exist(page: Path) -> None:
+    for span in re.findall(r"`(batchdrop [^`]*)`", prose(page)):
+        words = span.split()[1:]
+        found = typer.main.get_command(app)
+        while isinstance(found, TyperGroup) and words and not words[0].startswith("-"):
+            assert words[0] in found.commands, span
+            found, words = found.commands[words[0]], words[1:]
+        known = {option for parameter in found.params for option in parameter.opts} | {"--help"}
+        assert {word for word in words if word.startswith("-")} <= known, span
 
 
 def is_package(name: str) -> bool:
