@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Annotated, Any
 
@@ -37,13 +37,42 @@ def line_decoder(spec: InputSpec) -> Decoder | None:
     return msgspec.json.Decoder(_shape(wanted.items()))
 
 
-def id_decoder(spec: InputSpec) -> tuple[Decoder, list[Callable[[object], msgspec.Raw]]]:
-    """A decoder of lines, and what reads the parts of the id, as raw bytes, from what it makes of a line."""
-    paths = [source_path(name, spec.rename) for name in spec.id]
-    return msgspec.json.Decoder(_shape((path, msgspec.Raw) for path in paths)), [_reader(path, paths) for path in paths]
+class IdReader:
+    """Reads the ids of many lines at once."""
+
+    def __init__(self, spec: InputSpec) -> None:
+        paths = [source_path(name, spec.rename) for name in spec.id]
+        self._texts = msgspec.json.Decoder(_shape((path, str) for path in paths))
+        self._raws = msgspec.json.Decoder(_shape((path, msgspec.Raw) for path in paths))
+        self._parts = [_reader(path, paths) for path in paths]
+        self._joiner = spec.id_joiner
+
+    def ids(self, lines: bytes) -> list[str] | None:
+        """The id of each line; None where one has none."""
+        try:
+            return self._joined([map(part, self._texts.decode_lines(lines)) for part in self._parts])
+        except (msgspec.ValidationError, UnicodeDecodeError):
+            pass  # there may be numbers among them: their digits are kept as they are
+        except (msgspec.DecodeError, RecursionError):
+            return None
+        try:
+            shapes = self._raws.decode_lines(lines)
+            return self._joined([[id_text(bytes(part(shape))) or "" for shape in shapes] for part in self._parts])
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+
+    def _joined(self, parts: Sequence[Iterable[str]]) -> list[str]:
+        return list(parts[0]) if len(parts) == 1 else list(map(self._joiner.join, zip(*parts, strict=True)))
 
 
-def _reader(path: Path, paths: list[Path]) -> Callable[[object], msgspec.Raw]:
+def id_text(value: bytes | None) -> str | None:
+    """An id as text: a string's characters, a number's digits as they were written."""
+    if not value or value[:1] not in b'"-0123456789':
+        return None
+    return msgspec.json.decode(value, type=str) if value[:1] == b'"' else value.decode()
+
+
+def _reader(path: Path, paths: list[Path]) -> Callable[[object], Any]:
     names = []
     while path:
         firsts = list(dict.fromkeys(p[0] for p in paths))

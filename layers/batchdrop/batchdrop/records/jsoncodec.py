@@ -9,8 +9,8 @@ import msgspec
 from batchdrop.records.blocks import Block, Cutting
 from batchdrop.records.codec import Encoded, Entry, too_big
 from batchdrop.records.columns import OUR_COLUMNS
-from batchdrop.records.fieldtypes import Decoder, id_decoder, line_decoder, source_path
-from batchdrop.records.index import Index, line_index
+from batchdrop.records.fieldtypes import Decoder, IdReader, id_text, line_decoder, source_path
+from batchdrop.records.index import Index, array_index, line_index
 from batchdrop.records.jsoncheck import record_problem
 from batchdrop.records.jsonscan import ArrayCutter, elements
 from batchdrop.records.jsonscan import Skipper as ElementSkipper
@@ -84,7 +84,7 @@ class JsonCodec:
         self._prover = Prover(lambda raw: record_problem(raw, spec.max_depth))
         self._lines = line_decoder(spec)
         self._targets = [f'"{name}"'.encode() for name in spec.rename.values()]
-        self._ids, self._id_readers = id_decoder(spec)
+        self._ids = IdReader(spec)
         self._required = [(name, source_path(name, spec.rename)) for name in (*spec.id, *spec.required)]
 
     def whole(self, block: Block) -> Encoded | None:
@@ -120,11 +120,13 @@ class JsonCodec:
     def index(self, block: Block) -> Index | None:
         if block.oversize or not self.spec.id or b'"batchdrop_line"' in block.data:
             return None
+        if not self._array:
+            return line_index(block.data, self._ids)
         try:
-            records = _array_records(block) if self._array else block.data.split(b"\n")[:-1]
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            raws = block.raws or _raws.decode(b"[%b]" % block.data.rstrip()[:-1])
+        except (msgspec.MsgspecError, RecursionError):
             return None
-        return line_index(records, self._ids, self._id_parts, self.spec.id_joiner)
+        return array_index(block.data, raws, self._ids)
 
     def entry(self, record: bytes, start: int, line: int, block: Block) -> Entry:
         if len(record) > self.spec.max_record_bytes:
@@ -133,10 +135,6 @@ class JsonCodec:
         if problem:
             problem = Problem(problem.code, problem.message, problem.column, block.offset + start)
         return Entry(start, line, record, encoded, problem)
-
-    def _id_parts(self, shape: object) -> list[msgspec.Raw]:
-        """The parts of the id, in order, from what the id decoder made of a line."""
-        return [read(shape) for read in self._id_readers]
 
     def _encode(self, raw: bytes) -> tuple[bytes | None, Problem | None]:
         if problem := record_problem(raw, self.spec.max_depth) or self._field_problem(raw):
@@ -155,7 +153,7 @@ class JsonCodec:
             if value is None or value in (b"null", b'""'):
                 return Problem("required", "the field is missing or empty, but must not be", name)
         for name, path in zip(self.spec.id, self._paths, strict=True):
-            text = _id_text(_value_at(raw, path))
+            text = id_text(_value_at(raw, path))
             if text is None:
                 return Problem("wrong_type", "an id must be a text or a number", name)
             if any(character in text for character in self.spec.forbidden_in_id):
@@ -173,7 +171,7 @@ class JsonCodec:
     def id_of(self, raw: list[str] | bytes) -> str | None:
         if isinstance(raw, list) or not self._paths:
             return None
-        parts = [_id_text(_value_at(raw, path)) for path in self._paths]
+        parts = [id_text(_value_at(raw, path)) for path in self._paths]
         return self.spec.id_joiner.join(p for p in parts if p) if all(parts) else None
 
 
@@ -190,23 +188,11 @@ def _value_at(raw: bytes, path: tuple[str, ...]) -> bytes | None:
         return None
 
 
-def _id_text(value: bytes | None) -> str | None:
-    """An id as text: a string's characters, a number's digits as they were written."""
-    if not value or value[:1] not in b'"-0123456789':
-        return None
-    return msgspec.json.decode(value, type=str) if value[:1] == b'"' else value.decode()
-
-
 def _line_body(block: Block, lines: Decoder) -> tuple[bytes, int]:
     """The lines as they are; nothing where some of them are blank."""
     records = len(lines.decode_lines(block.data))
     ends = block.lines + (len(block.data) > block.size)
     return (block.data, records) if records == ends else (b"", 0)
-
-
-def _array_records(block: Block) -> list[bytes]:
-    """The elements as they are; `line_index` refuses those of several lines."""
-    return [bytes(raw) for raw in block.raws or _raws.decode(b"[%b]" % block.data.rstrip()[:-1])]
 
 
 def _array_body(block: Block, lines: Decoder) -> tuple[bytes, int]:

@@ -138,7 +138,7 @@ class Packager:
         With `invalid`, the invalid ones too: leave it out for a range that is known to have none.
         """
         ids = frozenset(ids)
-        wanted = {id_.encode() for id_ in ids}
+        wanted = ids.union(id_.encode() for id_ in ids)
         at = start or self._inspection.start
         ordinal = at.ordinal
         for block in self._blocks(at, end.offset if end else None):
@@ -156,8 +156,8 @@ class Packager:
         return not whole or len(whole.body) > self._room or self._yield_in(ordinal, whole.records)
 
     def _picked(self, block: Block, index: Index, ordinal: int, picked: list[int]) -> Iterator[SourceRecord]:
-        for i, start, line in index.places(block.data, picked):
-            entry = self._codec.entry(index.records[i], start, line, block)
+        for i, (start, line, record) in zip(picked, index.places(block.data, picked), strict=True):
+            entry = self._codec.entry(record, start, line, block)
             yield self._record(self._judged(entry, ordinal + i + 1, block), ordinal + i + 1, block)
 
     def _records(self, block: Block, ordinal: int) -> Iterator[tuple[SourceRecord, bytes | None]]:
