@@ -69,14 +69,26 @@ def _batch(batch: Batch) -> dict[str, Any]:
     }
 
 
-def row(job: Job, *, short_id: bool) -> tuple[object, ...]:
-    """A job as a line of the list of jobs."""
-    since = (summary(job)["created_at"] or "")[:19]
-    name = short(job) if short_id else job.job_id
-    return name, job.route, state(job), *tally(job), size(job.size), job.key.removeprefix("drops/"), since
-
-
 COLUMNS = ("job", "route", "state", "records", "accepted", "not accepted", "size", "drop", "since")
+BRIEF = ("job", "route", "state", "records", "accepted", "size", "drop", "since")
+
+
+def row(job: Job) -> tuple[object, ...]:
+    """A job as a line of the list of jobs, by `COLUMNS`."""
+    since = (summary(job)["created_at"] or "")[:19]
+    return job.job_id, job.route, state(job), *tally(job), size(job.size), _drop(job), since
+
+
+def brief(job: Job) -> tuple[object, ...]:
+    """The same for a terminal, by `BRIEF`."""
+    records, accepted, _ = tally(job)
+    since = (iso(job.created_at) or "")[5:16].replace("T", " ")
+    drop = _drop(job).removesuffix("/_READY")
+    return short(job), job.route, state(job), records, accepted, size(job.size), drop, since
+
+
+def _drop(job: Job) -> str:
+    return job.key.removeprefix(f"drops/{job.route}/")
 
 
 def short(job: Job) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +13,8 @@ from rich.text import Text
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+_LONG = 22  # characters of a cell that may be folded where a table is too wide
 
 STYLES = {
     "completed": "green",
@@ -55,7 +57,9 @@ def drawn(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     found = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
     for n, column in enumerate(columns):
         numbers = all(line[n][:1].isdigit() or not line[n] for line in lines)
-        found.add_column(column, overflow="fold", justify="right" if numbers and n else "left")
+        long = any(len(line[n]) > _LONG for line in lines)
+        side: Literal["left", "right"] = "right" if numbers and n else "left"
+        found.add_column(column, overflow="fold", no_wrap=not long, min_width=10 if long else None, justify=side)
     for line in lines:
         found.add_row(*map(_coloured, line))
     return found

@@ -36,8 +36,10 @@ def jobs(
     found = ledger.open_jobs(limit)[::-1] if still_open else ledger.jobs(limit)
     if json:
         show.as_json({"jobs": [describe.summary(job) for job in found]})
+    elif show.out.is_terminal:
+        show.table(describe.BRIEF, map(describe.brief, found))
     else:
-        show.table(describe.COLUMNS, [describe.row(job, short_id=show.out.is_terminal) for job in found])
+        show.table(describe.COLUMNS, map(describe.row, found))
 
 
 def show_(job: JobId, *, on: Stack = None, json: Json = False) -> None:

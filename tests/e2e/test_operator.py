@@ -136,21 +136,21 @@ def test_a_waiting_job_is_canceled_where_the_vendor_can_and_honestly_not_where_i
 
 
 def test_an_ended_job_is_run_again_whole_or_for_what_was_not_accepted(rig: Rig) -> None:
-    items = "itemId,name,quantity,price\na,A,1,1.5\nb,B,many,2.5\nc,C,3,3.5\nd,D,4,4.5\n"
+    items = "itemId,name,quantity,price\na,A,1,1.5\nb,B,2,n/a\nc,C,3.5,3.5\nd,D,4,4.5\n"
+    types = {"id": "itemId", "types": {"price": "number", "quantity": "number"}}
     with SherpaSimulator(seconds_per_state=0.1) as vendor:
-        vendor.options.types["items"]["name"] = "integer"  # refused by the vendor: c, whose name is no number
-        rig.route("again", vendor)
-        first = rig.report(rig.drop("again", "items.csv", items.replace("A,", "1,", 1).replace("D,", "4,", 1)))
+        rig.route("again", vendor, input=types)
+        first = rig.report(rig.drop("again", "items.csv", items))
         assert figures(first)[:5] == ("completed_with_rejects", 1, 4, 2, 1)
-        assert first["counts"]["rejected"] == 1
+        assert [(row["line"], row["outcome"]) for row in first["rejects"]] == [(3, "invalid"), (4, "rejected")]
 
-        vendor.options.types["items"]["name"] = "string"
+        vendor.options.types["items"]["quantity"] = "double"  # the vendor has mended its table
         only = batchdrop("rerun", first["job_id"], "--only-rejected")
         second = rig.report(only["job_id"], 90)
         assert second["previous"] == only["previous"] == first["job_id"]
-        assert figures(second)[:5] == ("completed_with_rejects", 2, 2, 1, 1)  # `many` is still no number
+        assert figures(second)[:5] == ("completed_with_rejects", 1, 2, 1, 1)  # `n/a` is still no number
         assert [row["id"] for row in second["rejects"]] == ["b"]
 
         whole = rig.report(batchdrop("rerun", first["job_id"])["job_id"], 90)
-        assert whole["previous"] == first["job_id"]
+        assert (whole["previous"], whole["revision"]) == (first["job_id"], 2)
         assert whole["counts"]["records"] == 4

@@ -35,13 +35,16 @@ def claim_lost(world: World, drop: Drop) -> bool:
 
 
 def claim_again(world: World, drop: Drop, old: Job, *, same_content: bool = True) -> Job:
-    """Make another job of a drop, as the next revision of an ended one; its execution will have it submitted."""
+    """Make another job of a drop, for an ended one; its execution will have it submitted.
+
+    With the same content it is the next revision; a drop of what was not accepted is a job of its own.
+    """
     route = read_route(old.route, world.routes.get(old.route), world.settings.allow_insecure)
     job = _new_job(world, drop, route, "", {})
     if same_content:
         job.job_id = job_id(drop.bucket, drop.key, f"{drop.version_id}#{old.revision + 1}")
-        job.members = old.members
-    job.previous, job.revision = old.job_id, old.revision + 1
+        job.members, job.revision = old.members, old.revision + 1
+    job.previous = old.job_id
     job, ours = world.ledger.claim(job)
     if not ours and not job.previous:  # the drop's own event was faster
         job = world.ledger.change(job, {"previous": old.job_id}, {})
