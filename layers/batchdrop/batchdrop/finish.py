@@ -24,6 +24,7 @@ from batchdrop.report.document import report_document
 from batchdrop.report.publish import publish, publish_index
 from batchdrop.route import Route, read_route
 from batchdrop.session import open_session
+from batchdrop.slots import leave
 from batchdrop.words import BatchState, Counts, JobOutcome
 from batchdrop.world import Invocation, World
 
@@ -236,6 +237,8 @@ class Closing:
             "lease_until": 0,
         }
         job = self.world.ledger.close(self.job, changes)
+        if self.route and self.route.max_in_flight:
+            leave(self.world.ledger, self.route.account_key, job.job_id)
         publish_index(self.world, job)
         if job.ended() is not JobOutcome.HELD:  # the parts serve the report that follows the operator's decision
             for ref in [*self._parts(".rows"), *self._parts(".json")]:

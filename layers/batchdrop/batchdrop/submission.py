@@ -31,11 +31,13 @@ from batchdrop.parcels import Parcel, Parcels, count_unusable, look_into, parcel
 from batchdrop.ports import Item
 from batchdrop.route import Route
 from batchdrop.session import open_session
+from batchdrop.slots import enter
 from batchdrop.words import BatchState, JobOutcome
 from batchdrop.world import Invocation, World
 
 BACKOFF_BASE, BACKOFF_CAP = 2.0, 900.0  # seconds
 MOST_ATTEMPTS = 5  # of a batch whose earlier steps keep coming to nothing
+CHEAP = 50_000_000  # bytes of a drop that can as well be looked into once more
 LONGEST_REST = 6 * 3600.0  # a vendor's Retry-After beyond this is not waited for in one go
 
 
@@ -67,6 +69,7 @@ class Submission:
     route: Route
     session: Session
     batches: list[Batch] = field(default_factory=list)
+    unsaved: dict[str, Any] = field(default_factory=dict)  # of the job: found out cheaply, written with what follows
 
     def run(self) -> None:
         """Do what can be done in this invocation; the ledger says what remains."""
@@ -75,7 +78,19 @@ class Submission:
         except LostOwnership:
             self.world.log.warning("another worker took the job over", job_id=self.job.job_id)
             return
-        self.world.ledger.release(self.job, self.invocation.owner, outcome)
+        self._release({**self.unsaved, **outcome})
+
+    def _release(self, outcome: dict[str, object]) -> None:
+        """Give the lease back. Unless only the vendor's callback is waited for, wake the workflow as one would."""
+        ledger, owner = self.world.ledger, self.invocation.owner
+        is_sent = bool(outcome.get("packaged_at")) and not outcome.get("failure")
+        at_the_vendor = is_sent and any(b.status is BatchState.SUBMITTED for b in self.batches)
+        if at_the_vendor or not self.route.calls_back:
+            ledger.release(self.job, owner, outcome)
+            return
+        job = ledger.release(self.job, owner, {**outcome, "hint_at": ledger.now()})
+        if job.task_token:
+            self.world.workflow.wake(job.task_token)
 
     def _attempt(self) -> dict[str, object]:
         try:
@@ -98,6 +113,7 @@ class Submission:
     def _everything(self) -> None:
         with _as_decisions():
             self._look_into()
+            self._enter()
             self._prepare()
         self.batches = self.world.ledger.batches(self.job.job_id)
         self.session.siblings = self.batches
@@ -123,7 +139,11 @@ class Submission:
         except DropRefused as error:
             counted = count_unusable(self.job, self.route, self.world.objects, error)
             raise GiveUp(error.reason, str(error), line=error.line, offset=error.offset, records=counted) from None
-        self.job = self._hold(inspection=found, duplicate_content_of=self._same_content(str(found["sha256"])))
+        self.unsaved |= {"inspection": found, "duplicate_content_of": self._same_content(str(found["sha256"]))}
+        if self.job.size > CHEAP:
+            self.job = self._hold()
+        else:
+            self.job = self.session.job = replace(self.job, **self.unsaved)
 
     def _same_content(self, sha256: str) -> str:
         """The job that had these bytes before, unless it came to nothing: then this one takes its place."""
@@ -138,6 +158,12 @@ class Submission:
         ledger.remember_instead(*place, fact)
         return ""
 
+    def _enter(self) -> None:
+        """Wait for a place where the route limits how many jobs of its account are under way."""
+        limit = self.route.max_in_flight
+        if limit and not enter(self.world.ledger, self.route.account_key, self.job, limit):
+            raise Rest(self.route.poll.wait(self.job.tries))
+
     def _prepare(self) -> None:
         if self.job.packaged_at or "prepared" in self.job.receipt:
             return
@@ -148,8 +174,8 @@ class Submission:
         self.job = self._hold(receipt={**receipt, "prepared": "yes"}, prepare_tries=self.job.prepare_tries + 1)
 
     def _hold(self, **changes: object) -> Job:
-        job = self.world.ledger.held(self.job, self.invocation.owner, changes)
-        self.session.job = job
+        job = self.world.ledger.held(self.job, self.invocation.owner, {**self.unsaved, **changes})
+        self.session.job, self.unsaved = job, {}
         return job
 
     # --- batches ---
