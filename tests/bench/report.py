@@ -13,6 +13,7 @@ from tests.bench.measure import Candidate
 from tests.bench.paths import Path_
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
+COST = PAGE.with_name("cost.md")
 BEGIN, END = "<!-- {} begins -->", "<!-- {} ends -->"
 Row = tuple[Path_, Files, Sequence[Candidate]]
 
@@ -76,13 +77,13 @@ def write(megabytes: float, done: Sequence[Row], skipped: Sequence[str], version
     section("paths", "\n".join([*head, "", *(table(*row) for row in done)]))
 
 
-def section(name: str, text: str) -> None:
-    """Put a section into the page, in the place of what it held before."""
-    page = PAGE.read_text() if PAGE.exists() else "# Benchmarks\n\n"
+def section(name: str, text: str, file: Path = PAGE) -> None:
+    """Put a section into a page, in the place of what it held before."""
+    page = file.read_text() if file.exists() else f"# {file.stem.title()}\n"
     begin, end = BEGIN.format(name), END.format(name)
     if begin not in page:
         page = page.rstrip("\n") + f"\n\n{begin}\n{end}\n"
     before, rest = page.split(begin)
     after = rest.split(end)[1]
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(f"{before}{begin}\n\n{text.strip()}\n\n{end}{after}")
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(f"{before}{begin}\n\n{text.strip()}\n\n{end}{after}")
