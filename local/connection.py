@@ -42,6 +42,8 @@ def connect(name: str | None) -> OperatorWorld:
     elif name is None:
         raise Trouble("no local stack is running: start it (batchdrop up --detach), or name one on AWS (--stack)")
     else:
+        if region := os.environ.get("AWS_REGION"):  # boto3 reads the other name only
+            os.environ["AWS_DEFAULT_REGION"] = region
         found = _deployed(name)
         parameters = {p["ParameterKey"]: p.get("ParameterValue", "") for p in found.get("Parameters", [])}
         outputs = {o["OutputKey"]: o["OutputValue"] for o in found.get("Outputs", [])}

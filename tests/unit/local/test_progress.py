@@ -86,11 +86,11 @@ def test_a_job_watched_alone_is_shown_with_its_batches() -> None:
     assert "batch_id=b-7" in drawn(seen(), alone=True)
 
 
-def test_in_a_pipe_a_line_is_printed_when_the_state_changes_and_no_line_twice(
+def test_in_a_pipe_a_line_is_printed_when_the_state_changes_and_else_only_now_and_then(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     lines = live.Lines(as_json=False)
-    for one in (seen(), seen(), seen(packaged_at=NOW + 1000)):
+    for one in (seen(), seen(), seen("succeeded"), seen(packaged_at=NOW + 1000)):
         lines.tell([one])
     printed = capsys.readouterr().out.splitlines()
     assert [line.split()[2] for line in printed] == ["submitting,", "waiting,"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from botocore import exceptions as aws_errors
 
 from local import refusals
+from local.connection import connect
 from tests.unit.local.conftest import Run, Shop
 
 
@@ -61,3 +63,10 @@ def test_a_rejects_file_that_cannot_be_written_is_told(run: Run, shop: Shop, tmp
     done = run("rejects", "j1", "-o", tmp_path / "no" / "where.csv")
     assert done.code == 1
     assert "No such file or directory" in done.err
+
+
+def test_the_region_may_be_set_by_either_name(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    connect("shop")
+    assert os.environ["AWS_DEFAULT_REGION"] == "eu-west-1"
