@@ -1,7 +1,7 @@
 # make setup | test | lint | demo | bench | docs | lock | clean      (needs only Python >= 3.11 with venv)
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint format demo bench bench-cold bench-aws cost docs lock clean
+.PHONY: help setup explore mutants test lint format demo bench bench-cold bench-aws cost docs lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,6 +17,8 @@ help:
 	@echo 'make lint   ruff, mypy and sam validate only'
 	@echo 'make bench  the performance goals beside the peers (MB=5000 for large files);'
 	@echo '            bench-cold: cold starts; bench-aws: large files and many drops on the embedded AWS; cost: of a job'
+	@echo 'make explore  every single fault, every pair on the submit path, and 10,000 random runs (RUNS=...)'
+	@echo 'make mutants  defects put into copies of the project: some test must catch each'
 	@echo 'make docs   the parts of the documentation that are made from the code'
 	@echo 'make clean  stop the local stack and remove what was built'
 
@@ -35,6 +37,13 @@ lint: setup
 test: lint
 	@echo '== pytest'
 	@pytest
+
+RUNS := 10000
+explore: setup
+	@$(BIN)/python -m tests.simulation.explore --runs $(RUNS)
+
+mutants: setup
+	@$(BIN)/python -m tests.simulation.mutants
 
 format: setup
 	@ruff check --fix . && ruff format .

@@ -82,7 +82,7 @@ def _resubmitted_by_hand(simulation: Simulation, rng: Random) -> None:
 
 def _dropped(simulation: Simulation) -> tuple[str, str, int]:
     (key,) = simulation.expected
-    version, data, _ = simulation.objects.versions[DROPS, key][-1]
+    version, data, _ = simulation.objects.stored[DROPS, key][-1]
     return key, version, len(data or b"")
 
 

@@ -144,7 +144,7 @@ class Cloud:
     def put(self, key: str, data: bytes, *, events: int = 1) -> str:
         """Drop an object; S3 tells of it so often (0: the event is lost)."""
         self.objects.put(DROPS, key, data)
-        version = self.objects.versions[DROPS, key][-1][0]
+        version = self.objects.stored[DROPS, key][-1][0]
         self._sequence += 1
         for _ in range(events):
             self.tell(key, version, len(data), f"{self._sequence:016X}")

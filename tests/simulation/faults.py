@@ -43,7 +43,7 @@ FEWEST: Mapping[str, tuple[str, ...]] = {
 FEWER: Mapping[str, tuple[str, ...]] = {
     "read": ("error_before",),
     "write": ("crash_after", "error_before", "error_after", "repeat", "zombie"),
-    "http": tuple(kind for kind in HTTP if kind != "delay"),
+    "http": HTTP,
     "invoke": INVOKE,
 }
 

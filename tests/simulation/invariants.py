@@ -146,7 +146,7 @@ class Watch:
         """Everything that must hold once nothing more happens. `expected`: records of each key dropped."""
         jobs = [Job.from_item(i) for k, i in self.table.items.items() if k.sk == "job"]
         by_version = Counter((j.key, j.version_id) for j in jobs if not j.previous)
-        for (bucket, key), versions in self.cloud.objects.versions.items():
+        for (bucket, key), versions in self.cloud.objects.stored.items():
             if bucket == RESULTS or key not in expected:
                 continue
             for version_id, data, _ in versions:
@@ -165,7 +165,7 @@ class Watch:
             written = self.cloud.objects.new_puts[place] if place else 0
             self.break_("I1", f"job {job.job_id} has {written} reports")
             return
-        report = json.loads(next(d for _, d, _ in reversed(self.cloud.objects.versions[place]) if d is not None))
+        report = json.loads(next(d for _, d, _ in reversed(self.cloud.objects.stored[place]) if d is not None))
         batches = [Batch.from_item(i) for i in self.table.query(f"job#{job.job_id}", "batch#")]
         self._check_report(job, report, batches, expected.get(job.key))
         self._check_attempts(job, report, batches)
@@ -207,7 +207,7 @@ class Watch:
         stores = [json.dumps([[k.pk, v] for k, v in self.table.items.items()])]
         stores += [
             d.decode("utf-8", "replace")
-            for (b, k), vs in self.cloud.objects.versions.items()
+            for (b, k), vs in self.cloud.objects.stored.items()
             for _, d, _ in vs
             if b == RESULTS and d
         ]

@@ -110,7 +110,7 @@ class MemoryObjects:
     """Versioned objects. `signed` serves what a signed URL still may fetch."""
 
     def __init__(self, now: Callable[[], float]) -> None:
-        self.versions: dict[tuple[str, str], list[tuple[str, bytes | None, float]]] = {}
+        self.stored: dict[tuple[str, str], list[tuple[str, bytes | None, float]]] = {}
         self.new_puts: dict[tuple[str, str], int] = {}
         self._now = now
         self._signed: dict[str, tuple[str, str, float]] = {}
@@ -123,13 +123,19 @@ class MemoryObjects:
         return ObjectRef(ref.bucket, ref.key, version_id, len(data), ref.modified)
 
     def list(self, bucket: str, prefix: str) -> Iterable[ObjectRef]:
-        for (where, key), versions in sorted(self.versions.items()):
+        for (where, key), versions in sorted(self.stored.items()):
             data = versions[-1][1]
             if where == bucket and key.startswith(prefix) and data is not None:
                 yield ObjectRef(bucket, key, size=len(data), modified=versions[-1][2])
 
+    def versions(self, bucket: str, prefix: str) -> Iterable[ObjectRef]:
+        for (where, key), versions in sorted(self.stored.items()):
+            for version_id, data, at in versions:
+                if where == bucket and key.startswith(prefix) and data is not None:
+                    yield ObjectRef(bucket, key, version_id, len(data), at)
+
     def put(self, bucket: str, key: str, body: bytes | BinaryIO, *, content_type: str = "", new: bool = False) -> None:
-        versions = self.versions.setdefault((bucket, key), [])
+        versions = self.stored.setdefault((bucket, key), [])
         if new and versions and versions[-1][1] is not None:
             raise ConditionFailed(None)
         if new:
@@ -143,8 +149,8 @@ class MemoryObjects:
         return len(data)
 
     def delete(self, bucket: str, key: str) -> None:
-        if (bucket, key) in self.versions:
-            self.versions[bucket, key].append(("", None, self._now()))
+        if (bucket, key) in self.stored:
+            self.stored[bucket, key].append(("", None, self._now()))
 
     def signed_url(self, bucket: str, key: str, seconds: int) -> str:
         url = f"http://127.0.0.1:9/{bucket}/{key}?X-Amz-Signature=canary{len(self._signed)}"
@@ -162,7 +168,7 @@ class MemoryObjects:
             return 404, b"NoSuchKey"
 
     def _bytes(self, ref: ObjectRef) -> tuple[str, bytes, float]:
-        for version_id, data, at in reversed(self.versions.get((ref.bucket, ref.key), [])):
+        for version_id, data, at in reversed(self.stored.get((ref.bucket, ref.key), [])):
             if not ref.version_id or version_id == ref.version_id:
                 if data is None:
                     break

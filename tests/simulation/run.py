@@ -150,7 +150,7 @@ class Simulation:
         return dict(json.loads(self._report((job or self.job).job_id)))
 
     def _report(self, job_id: str) -> bytes:
-        for (_, key), versions in self.objects.versions.items():
+        for (_, key), versions in self.objects.stored.items():
             if job_id in key and key.endswith("/report.json"):
                 data = versions[-1][1]
                 assert data is not None

@@ -14,16 +14,19 @@ SEEDS = 200
 DECIDABLE = ("lookup", "resubmit", "datagroup", "mediarithmics", "haplo")  # doubt there never ends in a job held
 
 
-def _broken(runs: Iterable[Explored]) -> list[str]:
-    return [f"{name} {choices}: {law}" for name, choices, result in runs for law in result.broken]
+def _explore(runs: Iterable[Explored]) -> int:
+    """How many runs there were; the first that broke a law fails the test."""
+    count = 0
+    for name, choices, result in runs:
+        assert result.broken == [], f"{name} {choices}"
+        count += 1
+    return count
 
 
 @pytest.mark.acceptance("D1", "D2", "D3", "D4", "D6", "D7", "D8", "D9", "D10", "D11", "C2", "G9", "A10", "A11")
 @pytest.mark.parametrize("name", NAMES)
 def test_no_single_fault_loses_anything_or_sends_it_twice_in_silence(name: str) -> None:
-    runs = list(singles(scenario(name), FEWER))
-    assert len(runs) > 100
-    assert _broken(runs) == []
+    assert _explore(singles(scenario(name), FEWER)) > 100
 
 
 @pytest.mark.acceptance("D2", "D3")
@@ -37,13 +40,11 @@ def test_a_single_fault_does_not_keep_a_job_from_its_end_where_the_vendor_can_be
 @pytest.mark.acceptance("D1", "D2", "D8", "D9")
 @pytest.mark.parametrize("name", ["lookup", "hold", "resubmit", "datagroup"])
 def test_no_pair_of_faults_on_the_way_to_the_vendor_does_either(name: str) -> None:
-    runs = list(pairs(one_batch(name), FEWEST))
-    assert len(runs) > 200
-    assert _broken(runs) == []
+    assert _explore(pairs(one_batch(name), FEWEST)) > 200
 
 
 def test_nor_do_three_to_six_faults_amid_repeated_events_forged_callbacks_and_aborted_executions() -> None:
-    assert _broken(random_run(seed) for seed in range(SEEDS)) == []
+    assert _explore(random_run(seed) for seed in range(SEEDS)) == SEEDS
 
 
 def test_a_seed_names_one_run_and_no_other() -> None:

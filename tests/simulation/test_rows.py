@@ -23,10 +23,14 @@ from tests.simulation.vendors import PlainVendor, SimulatorVendor
 TOKEN_PATH = "https://hooks.example/notifications/"
 
 
+def places(chosen: Scenario, function: str, operation: str) -> list[int]:
+    """The numbers of such calls in the run without faults."""
+    return [n for n, (f, o, _) in enumerate(run(chosen).calls) if f == function and o.startswith(operation)]
+
+
 def place(chosen: Scenario, function: str, operation: str, nth: int = 0) -> int:
-    """The number of the nth such call in the run without faults."""
-    calls = run(chosen).calls
-    return [n for n, (f, o, _) in enumerate(calls) if f == function and o.startswith(operation)][nth]
+    """The number of the nth such call."""
+    return places(chosen, function, operation)[nth]
 
 
 def faulty(name: str, function: str, operation: str, kind: str, nth: int = 0) -> Simulation:
@@ -70,7 +74,7 @@ def test_an_event_delivered_five_times_at_once_makes_one_job_one_execution_and_o
 def test_an_event_that_comes_again_after_months_is_still_recognised() -> None:
     with Simulation(scenario("lookup")) as simulation:
         key = simulation.drop()
-        version = simulation.objects.versions[DROPS, key][-1][0]
+        version = simulation.objects.stored[DROPS, key][-1][0]
         for days in (1, 14, 100, 390):
             simulation.cloud.tell(key, version, 40, delay=days * DAY)
         with patch.object(cloud, "SWEEP_EVERY", 30 * DAY):
@@ -90,6 +94,16 @@ def test_a_drop_whose_event_is_lost_is_found_by_the_sweep() -> None:
         assert simulation.check() == []
         assert simulation.job.outcome == "completed_with_rejects"
         assert simulation.world.metrics.counted["DropsWithoutJob"] == 1
+
+
+@pytest.mark.acceptance("A4")
+def test_so_is_one_that_was_overwritten_before_anybody_looked() -> None:
+    with Simulation(scenario("lookup")) as simulation:
+        simulation.drop(events=0)
+        simulation.drop(events=0)
+        simulation.drain()
+        assert simulation.check() == []
+        assert len(simulation.jobs()) == 2
 
 
 @pytest.mark.acceptance("A10")
@@ -277,14 +291,13 @@ def test_redriving_an_execution_submits_nothing_again() -> None:
 
 
 @pytest.mark.acceptance("D8")
-@pytest.mark.parametrize("nth", range(5))
-def test_a_worker_that_outlives_its_lease_writes_and_sends_nothing_more(nth: int) -> None:
-    with faulty("lookup", "submit", "table.update", "zombie", nth) as simulation:
-        simulation.drop()
-        simulation.later(1150.0, lambda: None)
-        simulation.drain()
-        assert simulation.check() == []
-        assert simulation.job.outcome == "completed_with_rejects"
+@pytest.mark.parametrize("kind", ["delay", "zombie"])
+@pytest.mark.parametrize("operation", ["table", "http"])
+def test_a_worker_that_is_slow_or_outlives_its_lease_never_meets_another(operation: str, kind: str) -> None:
+    chosen = scenario("lookup")
+    for number in places(chosen, "submit", operation):
+        result = run(chosen, 0, [(number, kind)])
+        assert (result.broken, result.outcome) == ([], "completed_with_rejects"), number
 
 
 @pytest.mark.acceptance("D9")
@@ -402,7 +415,7 @@ def test_a_callback_is_a_hint_and_ends_nothing() -> None:
 
 
 @pytest.mark.acceptance("F3")
-def test_a_callback_replayed_hundreds_of_times_asks_the_vendor_at_most_once_in_half_a_minute() -> None:
+def test_a_callback_replayed_hundreds_of_times_wakes_the_job_at_most_once_in_half_a_minute() -> None:
     with Simulation(scenario("lookup")) as simulation:
         oneshot(simulation).vendor.seconds = 400.0
         simulation.drop()
@@ -411,9 +424,10 @@ def test_a_callback_replayed_hundreds_of_times_asks_the_vendor_at_most_once_in_h
         for n in range(600):
             simulation.later(n * 0.5, lambda: simulation.cloud.call_back(TOKEN_PATH + token))
         simulation.kernel.run(simulation.kernel.now + 300.0)
-        polls = [c for c in simulation.gate.trace.calls if c[1].startswith("http GET /status/i1")]
+        calls = [operation for _, operation, _ in simulation.gate.trace.calls]
         assert set(simulation.cloud.answers) == {202}
-        assert len(polls) <= 300 / 30 + 4
+        assert calls.count("workflow.wake") <= 300 / 30 + 1
+        assert calls.count("http GET /status/i1") <= 2 * 300 / 30  # the hints' polls, and the schedule's own
         simulation.drain()
         assert simulation.check() == []
 

@@ -17,7 +17,7 @@ from tests.simulation.kernel import Kernel
 from tests.simulation.memory import MemoryObjects, MemoryTable
 
 T = TypeVar("T")
-ZOMBIE = 1100.0  # seconds: longer than any lease
+PAUSES = {"delay": 400.0, "zombie": 1100.0}  # seconds: within an invocation's time, and beyond any lease
 
 
 class ServiceTrouble(Exception):
@@ -63,8 +63,7 @@ class Gate:
         fault = self.plan.fault(number, sort)
         if fault == "zombie" and task is not None:
             task.dies_at = float("inf")
-        pauses = {"delay": rng.choice((3.0, 45.0, 400.0)), "zombie": ZOMBIE}
-        self.kernel.sleep(rng.uniform(0.002, 0.03) + pauses.get(fault, 0.0))
+        self.kernel.sleep(rng.uniform(0.002, 0.03) + PAUSES.get(fault, 0.0))
         if fault == "crash_before":
             self.kernel.crash()
         return fault
@@ -124,6 +123,9 @@ class GatedObjects:
 
     def list(self, bucket: str, prefix: str) -> Iterable[ObjectRef]:
         return self.gate.call("objects.list", "read", lambda: list(self.objects.list(bucket, prefix)))
+
+    def versions(self, bucket: str, prefix: str) -> Iterable[ObjectRef]:
+        return self.gate.call("objects.versions", "read", lambda: list(self.objects.versions(bucket, prefix)))
 
     def put(self, bucket: str, key: str, body: bytes | BinaryIO, *, content_type: str = "", new: bool = False) -> None:
         data = bytes(body) if isinstance(body, bytes | bytearray) else body.read()

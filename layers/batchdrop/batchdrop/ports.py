@@ -107,6 +107,9 @@ class Objects(Protocol):
 
     def list(self, bucket: str, prefix: str) -> Iterable[ObjectRef]: ...
 
+    def versions(self, bucket: str, prefix: str) -> Iterable[ObjectRef]:
+        """All versions of all objects, those overwritten or deleted too."""
+
     def put(self, bucket: str, key: str, body: bytes | BinaryIO, *, content_type: str = "", new: bool = False) -> None:
         """Write an object; with `new`, `ConditionFailed` if there is one already (If-None-Match)."""
 

@@ -50,12 +50,12 @@ def revive(world: World, job_id: str) -> bool:
 
 
 def _without_job(world: World) -> Iterator[Drop]:
+    """Drops whose event never came. Overwritten versions count: each of them was dropped."""
     bucket, now = world.settings.drop_bucket, world.clock.now()
-    for ref in world.objects.list(bucket, PREFIX):
+    for ref in world.objects.versions(bucket, PREFIX):
         if ref.key.endswith("/") or not AGE <= now - ref.modified <= WINDOW:
             continue
-        found = world.objects.head(ref)
-        drop = Drop(bucket, found.key, found.version_id, found.size)
+        drop = Drop(bucket, ref.key, ref.version_id, ref.size)
         if world.ledger.job(drop.job_id) is None:
             yield drop
 

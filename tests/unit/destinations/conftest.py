@@ -65,6 +65,9 @@ class Objects:
     def list(self, bucket: str, prefix: str) -> Iterable[ObjectRef]:
         return [ObjectRef(bucket, key, size=len(data)) for key, data in self.stored.items() if key.startswith(prefix)]
 
+    def versions(self, bucket: str, prefix: str) -> Iterable[ObjectRef]:
+        return self.list(bucket, prefix)
+
     def put(self, bucket: str, key: str, body: bytes | BinaryIO, *, content_type: str = "", new: bool = False) -> None:
         self.stored[key] = body if isinstance(body, bytes) else body.read()
 

@@ -127,7 +127,7 @@ class Desk:
         key = place + ("_READY" if ready is not None else next(iter(files)))
         if ready is not None:
             self.objects.put("drops", key, ready)
-        version = self.objects.versions["drops", key][-1]
+        version = self.objects.stored["drops", key][-1]
         drop = Drop("drops", key, version[0], len(version[1] or b""))
         arrive(self, self.invocation(), drop)
         return job_id("drops", key, version[0])

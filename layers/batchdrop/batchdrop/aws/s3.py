@@ -60,6 +60,12 @@ class S3Objects:
                 modified = found["LastModified"].timestamp()
                 yield ObjectRef(bucket, found["Key"], size=int(found["Size"]), modified=modified)
 
+    def versions(self, bucket: str, prefix: str) -> Iterable[ObjectRef]:
+        for page in self._client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+            for found in page.get("Versions", []):
+                modified = found["LastModified"].timestamp()
+                yield ObjectRef(bucket, found["Key"], found["VersionId"], int(found["Size"]), modified)
+
     def put(self, bucket: str, key: str, body: bytes | BinaryIO, *, content_type: str = "", new: bool = False) -> None:
         extra: dict[str, str] = {"ContentType": content_type} if content_type else {}
         extra |= {"IfNoneMatch": "*"} if new else {}

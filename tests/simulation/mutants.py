@@ -1,0 +1,355 @@
+"""Prove that the tests can fail: defects are put into a copy of the project, and some test must catch each.
+
+    python -m tests.simulation.mutants [--only WORD]      what `make mutants` does
+
+Prints a table; exits 1 if a defect survives, or no longer fits the source it is put into.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+COPIED = ("functions", "layers", "local", "tests", "pyproject.toml", "template.yaml", "samconfig.toml", "events")
+LIBRARY = "layers/batchdrop/batchdrop/"
+ASL = "functions/workflow/job.asl.yaml"
+FAULTS, ROWS = "tests/simulation/test_faults.py", "tests/simulation/test_rows.py"
+HTTP_TESTS = ("tests/unit/test_http_client.py", "tests/unit/test_http_verdict.py", "tests/unit/test_http_given_urls.py")
+RECORDS = ("tests/unit/records",)
+SIMULATION = (ROWS, FAULTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A defect: in `file`, `old` becomes `new`. `tests` are those that should notice."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...] = SIMULATION
+
+
+MUTANTS = (
+    # the protocol
+    Mutant(
+        "a dead worker's intent taken for nothing sent",
+        LIBRARY + "submission.py",
+        "if batch.intent and step.kind is StepKind.COMMIT:",
+        "if batch.status is BatchState.DOUBTFUL:",
+    ),
+    Mutant(
+        "intent deleted when the call fails",
+        LIBRARY + "submission.py",
+        "if step.kind is StepKind.REPEATABLE:\n                ledger.write_batch(batch, message",
+        "if True:\n                ledger.write_batch(batch, intent=False, message",
+    ),
+    Mutant(
+        "intent not recorded before the step",
+        LIBRARY + "submission.py",
+        "            if not recorded:\n",
+        "            if False:\n",
+    ),
+    Mutant(
+        "attempt not counted before it is made",
+        LIBRARY + "submission.py",
+        '"attempt": batch.attempt + 1',
+        '"attempt": batch.attempt',
+    ),
+    Mutant(
+        "quiet period not waited for",
+        LIBRARY + "submission.py",
+        "return batch.doubt_at + int(",
+        "return batch.doubt_at + 0 * int(",
+    ),
+    Mutant(
+        "undecidable taken for not there",
+        LIBRARY + "submission.py",
+        'if self.route.on_doubt == "resubmit":\n            return self._again(batch, step, flagged=True)',
+        "if True:\n            return self._again(batch, step, flagged=False)",
+    ),
+    Mutant(
+        "resubmission not flagged",
+        LIBRARY + "submission.py",
+        "return self._again(batch, step, flagged=True)",
+        "return self._again(batch, step, flagged=batch.flagged)",
+    ),
+    Mutant(
+        "orphan forgotten",
+        LIBRARY + "submission.py",
+        '"orphans": [*batch.orphans, batch.receipt]',
+        '"orphans": batch.orphans',
+    ),
+    Mutant(
+        "Retry-After ignored",
+        LIBRARY + "submission.py",
+        'raise Rest(getattr(error, "after", None)) from None\n        except StartAgain',
+        "raise Rest(0) from None\n        except StartAgain",
+    ),
+    # the ledger
+    Mutant(
+        "no owner check on a batch's writes",
+        LIBRARY + "ledger.py",
+        '{"owner": Equals(batch.owner), "attempt": Equals(batch.attempt)}',
+        '{"attempt": Equals(batch.attempt)}',
+    ),
+    Mutant(
+        "lease taken from a living worker",
+        LIBRARY + "ledger.py",
+        '{"lease_until": AbsentOrBelow(self.now()), "closed_at": Absent()}',
+        '{"closed_at": Absent()}',
+    ),
+    Mutant(
+        "lease shorter than the function",
+        LIBRARY + "arrive.py",
+        "invocation.time_left() + world.settings.lease_margin",
+        "60",
+    ),
+    Mutant(
+        "own write not known again",
+        LIBRARY + "ledger.py",
+        "if _is_done(failed.item, changes, owner):",
+        "if False:",
+    ),
+    Mutant(
+        "own claim not known again",
+        LIBRARY + "ledger.py",
+        "ours = bool(job.owner) and found.owner == job.owner",
+        "ours = False",
+    ),
+    Mutant(
+        "terminal state not sticky",
+        LIBRARY + "ledger.py",
+        'expect: dict[str, Expect] = {"state": Equals(str(batch.state))}\n        changes = {"state": str(state)',
+        'expect: dict[str, Expect] = {"n": Equals(batch.n)}\n        changes = {"state": str(state)',
+        (*SIMULATION, "tests/unit/core/test_ledger.py"),
+    ),
+    Mutant(
+        "job closed twice",
+        LIBRARY + "ledger.py",
+        '_ENDING: dict[str, Expect] = {"closed_at": Absent()}',
+        '_ENDING: dict[str, Expect] = {"created_at": AbsentOrBelow(1 << 60)}',
+        (*SIMULATION, "tests/unit/core/test_ledger.py"),
+    ),
+    Mutant(
+        "conditional write made unconditional",
+        LIBRARY + "aws/dynamodb.py",
+        'ConditionExpression="attribute_not_exists(pk)"',
+        'ConditionExpression="attribute_exists(pk) OR attribute_not_exists(pk)"',
+        ("tests/unit/aws/test_dynamodb.py",),
+    ),
+    # arrival
+    Mutant(
+        "execution not started at the claim",
+        LIBRARY + "arrive.py",
+        "    if not job.is_closed:\n        world.workflow.start(job.execution, job.job_id)\n    if ours:",
+        "    if ours:",
+    ),
+    Mutant(
+        "every event a job of its own",
+        LIBRARY + "drop.py",
+        "return job_id(self.bucket, self.key, self.version_id)",
+        'return job_id(self.bucket, self.key, self.version_id + __import__("uuid").uuid4().hex)',
+        (*SIMULATION, "tests/unit/core/test_drop.py"),
+    ),
+    # waiting
+    Mutant(
+        "hint written without the handshake",
+        ASL,
+        " AND (attribute_not_exists(hint_at) OR hint_at < :asked)",
+        "",
+        (ROWS, "tests/workflow"),
+    ),
+    Mutant(
+        "a wait for a callback without a time-out",
+        ASL,
+        '      "TimeoutSeconds": 60,\n      "Output": "{% $states.input %}",\n      "Catch": [',
+        '      "Output": "{% $states.input %}",\n      "Catch": [',
+        (ROWS, "tests/workflow"),
+    ),
+    Mutant(
+        "submission retried by the workflow",
+        ASL,
+        '          "ErrorEquals": ["Lambda.TooManyRequestsException"],',
+        '          "ErrorEquals": ["States.ALL"],',
+        ("tests/workflow",),
+    ),
+    Mutant(
+        "callback believed",
+        LIBRARY + "poll.py",
+        "self._heed(batch, self.route.vendor.ask(session, batch))",
+        'self._heed(batch, Status(VendorState.SUCCEEDED, "COMPLETED") if self.job.hint_at '
+        "else self.route.vendor.ask(session, batch))",
+    ),
+    Mutant(
+        "forged callback let in",
+        LIBRARY + "capability.py",
+        'genuine = hmac.compare_digest(_mac(key or "none", job_id, int(expires), key_id), mac)',
+        "genuine = True",
+        (ROWS, "tests/unit/core/test_capability.py"),
+    ),
+    Mutant(
+        "callbacks not limited",
+        LIBRARY + "ledger.py",
+        '{"hint_at": AbsentOrBelow(self.now() - window_ms), "closed_at": Absent()}',
+        '{"closed_at": Absent()}',
+    ),
+    Mutant(
+        "unknown status taken for success",
+        LIBRARY + "destinations/base.py",
+        "return Status(state or VendorState.RUNNING, text, known=state is not None)",
+        "return Status(state or VendorState.SUCCEEDED, text, known=state is not None)",
+        ("tests/unit/destinations",),
+    ),
+    Mutant(
+        "deadline not kept",
+        LIBRARY + "poll.py",
+        "if now >= self.job.deadline_at:",
+        "if False:",
+    ),
+    Mutant(
+        "a vendor's 404 believed at once",
+        LIBRARY + "poll.py",
+        "if error.status in (404, 410) and age > READ_LAG:",
+        "if error.status in (404, 410):",
+    ),
+    # the second net
+    Mutant(
+        "stranded jobs not looked for",
+        LIBRARY + "sweep.py",
+        "return world.ledger.now() - job.created_at >= AGE * 1000 and",
+        "return False and",
+    ),
+    Mutant(
+        "lost drops not looked for",
+        LIBRARY + "sweep.py",
+        "if world.ledger.job(drop.job_id) is None:",
+        "if False:",
+    ),
+    # the end
+    Mutant(
+        "report written over",
+        LIBRARY + "report/publish.py",
+        'content_type="application/json", new=True',
+        'content_type="application/json"',
+    ),
+    Mutant(
+        "refusals matched by position",
+        LIBRARY + "matching.py",
+        "found = self._by_id.get(id_) if id_ is not None else None",
+        "found = next((r for i, r in self._by_id.items() if i not in self._seen), None)",
+        (ROWS, "tests/unit/core/test_matching.py"),
+    ),
+    Mutant(
+        "sent but unanswered taken for never sent",
+        LIBRARY + "account.py",
+        "return batch.status is BatchState.SUBMITTING and not batch.intent",
+        "return batch.status is BatchState.SUBMITTING",
+        (*SIMULATION, "tests/unit/core/test_account.py"),
+    ),
+    # the wire
+    Mutant(
+        "requests repeated by the HTTP client",
+        LIBRARY + "transport.py",
+        "super().__init__(max_retries=0)",
+        'super().__init__(max_retries=__import__("urllib3").Retry(total=3, status_forcelist=[500, 502, 503, 504]))',
+        HTTP_TESTS,
+    ),
+    Mutant(
+        "a redirect taken for success",
+        LIBRARY + "verdict.py",
+        "if 200 <= status < 300:",
+        "if 200 <= status < 400:",
+        HTTP_TESTS,
+    ),
+    Mutant(
+        "a server error taken for a refusal",
+        LIBRARY + "verdict.py",
+        "if 300 <= status < 500 and status != 408:",
+        "if 300 <= status:",
+        HTTP_TESTS,
+    ),
+    # records
+    Mutant(
+        "lines split where Unicode does",
+        LIBRARY + "records/index.py",
+        'lines = data.split(b"\\n")',
+        'lines = [line.encode() for line in data.decode().splitlines()] + [b""]',
+        RECORDS,
+    ),
+)
+
+
+def find(mutant: Mutant) -> tuple[bool, str, float]:
+    """Whether a test noticed, which one, and after how many seconds."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="mutant-") as place:
+        root = Path(place)
+        _copy(root)
+        file = root / mutant.file
+        text = file.read_text()
+        if mutant.old not in text:
+            return False, "its place in the source is gone", 0.0
+        file.write_text(text.replace(mutant.old, mutant.new))
+        for tests in mutant.tests:
+            caught = _caught(root, tests)
+            if caught:
+                return True, caught, time.monotonic() - began
+    return False, "SURVIVED", time.monotonic() - began
+
+
+def _copy(root: Path) -> None:
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("__pycache__", "fixtures.tmp"))
+        elif source.exists():
+            shutil.copy2(source, root / name)
+
+
+def _caught(root: Path, tests: str) -> str:
+    path = f"{root / 'layers' / 'batchdrop'}{os.pathsep}{root}"
+    environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--no-header", tests]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=900)
+    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    if not failed and done.returncode not in (0, 5):
+        return f"pytest ended with {done.returncode}"
+    return failed[0].split(" - ")[0].rpartition("::")[2] if failed else ""
+
+
+def _sound() -> bool:
+    """Whether the quick tests pass on a copy without any defect: else what they catch proves nothing."""
+    caught, by, _ = find(Mutant("none", "pyproject.toml", "[project]", "[project]", (ROWS, "tests/workflow", *RECORDS)))
+    if caught:
+        print(f"the tests fail without any defect: {by}")
+    return not caught
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="those whose name contains this word")
+    parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 2) - 1), help="so many at a time")
+    given = parser.parse_args(arguments)
+    chosen = [mutant for mutant in MUTANTS if given.only in mutant.name]
+    survivors = 0 if given.only or _sound() else 1
+    with ThreadPoolExecutor(given.jobs) as pool:
+        for mutant, (caught, by, seconds) in zip(chosen, pool.map(find, chosen), strict=True):
+            survivors += not caught
+            print(f"{'caught  ' if caught else 'SURVIVED'} {mutant.name:48} {seconds:4.0f} s  {by}", flush=True)
+    print(f"\n{len(chosen)} defects, {survivors} not caught")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
