@@ -128,7 +128,9 @@ raw_values = st.recursive(
     ),
     max_leaves=6,
 )
-raw_records = st.lists(st.tuples(st.sampled_from(["a", "b", "c", "d", "\\"]), raw_values), max_size=4).map(written)
+raw_records = st.lists(st.tuples(st.sampled_from(["a", "b", "c", ",", "}", "", "\\"]), raw_values), max_size=4).map(
+    written
+)
 
 
 @quick

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
 
 from batchdrop.records.spec import Empty, InputSpec
-from tests.unit.records.drops import lines, packager, payloads, problems, records, sent
+from tests.unit.records.drops import gzipped, lines, packager, payloads, problems, records, refusal, sent
 
 
 def body(data: bytes, spec: InputSpec) -> bytes:
@@ -240,3 +241,22 @@ def test_composite_ids_nested_and_renamed() -> None:
     csv_ = records(b"user.id,article\n007,x\n", spec)
     json_ = records(b'[{"user":{"id":7},"article":"x"},{"user.id":"8","article":"y"}]', spec)
     assert [r.id for r in csv_ + json_] == ["007|x", "7|x", "8|y"]
+
+
+@pytest.mark.acceptance("B4")
+@pytest.mark.parametrize("encoding", ["windows-1252", "iso-8859-15", "utf-16", "utf-16-le"])
+@pytest.mark.parametrize("pack", [bytes, gzipped])
+def test_a_declared_encoding_is_converted(encoding: str, pack: Callable[[bytes], bytes]) -> None:
+    rows = [{"id": str(i), "name": "café €"} for i in range(60_000)]
+    data = pack(("id,name\n" + "".join(f"{r['id']},{r['name']}\n" for r in rows)).encode(encoding))
+    spec = InputSpec(encoding=encoding)
+    packs = packager(data, spec, max_bytes=500_000)
+    assert [json.loads(line) for body in payloads(packs) for line in body.splitlines()] == rows
+    second = list(packs.batches())[1]
+    assert next(packs.replay(second.start)).ordinal == second.start.ordinal + 1
+
+
+@pytest.mark.acceptance("B4")
+def test_bytes_a_declared_encoding_does_not_have_are_refused() -> None:
+    error = refusal(b"id,name\n1,\x81\n", InputSpec(encoding="windows-1252"))
+    assert error.reason == "encoding"

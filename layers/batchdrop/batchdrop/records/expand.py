@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import zlib
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Literal, cast
@@ -35,16 +36,39 @@ def _called(packed: Packed) -> str:
     return {"none": "not compressed", "gzip": "gzip", "zip": "a ZIP archive"}[packed]
 
 
-def expand(source: Source, packed: Packed, start: int = 0, tap: Tap | None = None) -> Iterator[bytes]:
-    """The expanded bytes from `start` on, in blocks. A plain file is opened there; a packed one is expanded anew.
+def expand(
+    source: Source, packed: Packed, start: int = 0, tap: Tap | None = None, encoding: str = "utf-8"
+) -> Iterator[bytes]:
+    """The expanded bytes, as UTF-8, from `start` on, in blocks. A plain file is opened there; one that is packed or
+    in another encoding is read anew.
 
     `tap` sees the stored bytes of a plain or gzip file as they are read (for a ZIP, hash the file separately).
     Raises `DropRefused` (`truncated`, `corrupt`) where the packed data is broken.
     """
-    if packed == "none":
+    if packed == "none" and encoding == "utf-8":
         return _plain(source, start, tap)
-    blocks = _gzip(source, tap) if packed == "gzip" else _zip(source, single_entry(source))
+    if packed == "none":
+        blocks = _plain(source, 0, tap)
+    else:
+        blocks = _gzip(source, tap) if packed == "gzip" else _zip(source, single_entry(source))
+    if encoding != "utf-8":
+        blocks = _converted(blocks, encoding)
     return _skip(blocks, start) if start else blocks
+
+
+def _converted(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    """The text in UTF-8. Raises `DropRefused("encoding")` for bytes that stand for no character."""
+    decoder = codecs.getincrementaldecoder(encoding)("strict")
+    done = 0
+    try:
+        for block in blocks:
+            text = decoder.decode(block).encode()
+            done += len(text)
+            if text:
+                yield text
+        decoder.decode(b"", final=True)
+    except UnicodeError as error:
+        raise DropRefused("encoding", f"the file is not {encoding} throughout", offset=done) from error
 
 
 def guarded(blocks: Iterator[bytes], stored_size: int, max_bytes: int, max_ratio: int) -> Iterator[bytes]:

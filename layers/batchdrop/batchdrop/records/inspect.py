@@ -41,14 +41,14 @@ def inspect(source: Source, spec: InputSpec, *, check: Callable[[], None] = _not
     except DropRefused as error:
         if error.line is not None or error.offset is None:
             raise
-        line = _line_at(source, packed, error.offset, check)
+        line = _line_at(source, packed, spec.encoding, error.offset, check)
         raise DropRefused(error.reason, f"{error} (line {line})", line=line, offset=error.offset) from error
     return find_duplicates(source, spec, inspection, check) if spec.duplicates != "allow" else inspection
 
 
 def _inspect(source: Source, spec: InputSpec, packed: Packed, check: Callable[[], None]) -> Inspection:
     digest = hashlib.sha256()
-    blocks = _checked(expand(source, packed, tap=digest.update), source, packed, spec, check)
+    blocks = _checked(expand(source, packed, 0, digest.update, spec.encoding), source, packed, spec, check)
     first = _first(blocks)
     sniffed = sniff(first, source.name, spec)
     scan = _SCANS[sniffed.format](spec, sniffed.body)
@@ -105,11 +105,11 @@ def _first(blocks: Iterator[bytes]) -> bytes:
     return head
 
 
-def _line_at(source: Source, packed: Packed, offset: int, check: Callable[[], None]) -> int:
+def _line_at(source: Source, packed: Packed, encoding: str, offset: int, check: Callable[[], None]) -> int:
     """The line of a byte. Only asked for where a drop is refused, so that all others need not count lines."""
     line = 1
     try:
-        for block in limited(expand(source, packed), offset):
+        for block in limited(expand(source, packed, encoding=encoding), offset):
             check()
             line += block.count(b"\n")
     except DropRefused:

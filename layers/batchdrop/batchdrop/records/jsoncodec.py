@@ -202,7 +202,8 @@ def _array_body(block: Block, lines: Decoder) -> tuple[bytes, int]:
     if body.count(b"\n") != len(raws):
         raws = _raws.decode(b"[%b]" % block.data.translate(_SPACED).rstrip()[:-1])
         body = b"\n".join([*raws, b""])
-    lines.decode_lines(body)
+    if lines.type.__struct_fields__:
+        lines.decode_lines(body)
     return body, len(raws)
 
 

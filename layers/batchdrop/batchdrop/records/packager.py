@@ -170,7 +170,7 @@ class Packager:
 
     def _blocks(self, start: Checkpoint, end: int | None = None) -> Iterator[Block]:
         ends = [e for e in (end, self._inspection.end) if e is not None]
-        chunks = expand(self._source, self._inspection.compression, start.offset)
+        chunks = expand(self._source, self._inspection.compression, start.offset, encoding=self._spec.encoding)
         chunks = limited(chunks, max(0, min(ends) - start.offset) if ends else None)
         return blocks(chunks, self._codec.cutting, start.offset, start.line, self._spec.max_record_bytes)
 

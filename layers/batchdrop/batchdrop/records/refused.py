@@ -21,7 +21,7 @@ def count_refused(source: Source, spec: InputSpec, refusal: DropRefused) -> int:
     try:
         with source.open(0, min(source.size, BLOCK)) as stream:
             packed = detect(stream.read(4), spec.compression)
-        for block in expand(source, packed):
+        for block in expand(source, packed, encoding=spec.encoding):
             head = head or block[:64]
             *whole, last = (last + block).split(b"\n")
             lines += sum(1 for line in whole if line.strip(b" \t\r\0"))

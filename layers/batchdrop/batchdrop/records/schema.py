@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import MISSING, fields
 
-from batchdrop.records.spec import TYPES, InputSpec
+from batchdrop.records.spec import ENCODINGS, TYPES, InputSpec
 
 
 def _names(description: str) -> dict[str, object]:
@@ -31,6 +31,7 @@ def _text(description: str) -> dict[str, object]:
 PROPERTIES: dict[str, dict[str, object]] = {
     "format": _one_of("the file's format; auto: by its content, then its name", "auto", "csv", "json", "ndjson"),
     "compression": _one_of("auto: by the file's first bytes; zip: with a single entry", "auto", "none", "gzip", "zip"),
+    "encoding": _one_of("the encoding of the text, where it is not UTF-8; it is never guessed", *ENCODINGS),
     "id": _names("the field, or fields, a record is known by at the vendor; rejects are matched by it"),
     "id_joiner": _text("what stands between the parts of an id of several fields"),
     "types": _map("types of CSV columns; a column without one stays text, byte for byte", {"enum": list(TYPES)}),

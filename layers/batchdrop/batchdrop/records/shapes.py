@@ -17,9 +17,10 @@ from batchdrop.records.model import Problem
 
 _SPACE = rb"[ \t\r]*+"
 _NUMBER = rb"-?[0-9]{1,200}+(?:\.[0-9]{1,200}+)?+(?:[eE][+-]?[0-9]{1,2}+)?+(?![0-9.eE+-])"
-# Where no backslash is itself escaped, a quote after a backslash belongs to the text: the fast way to its end.
-_TEXT = rb'"[^"]*+(?:(?<=\\)"[^"]*+)*+"'
-_ANY_TEXT = rb'"(?:[^"\\]++|\\.)*+"'
+# A text goes on after a quote that a single backslash escapes. After three it would, too, but is taken to end: what
+# follows then is no record of any shape, because the text's real end is not followed by the beginning of a key.
+_TEXT = rb'"[^"]*+(?:(?<=[^\\]\\)"[^"]*+)*+"'
+_NO_KEY = tuple(" ,:]}\t\r\n")  # keys beginning so would break that rule: not learnt
 _MAX_KEYS = 400  # of a shape; beyond that, keys are data and no shape will hold them
 _MAX_TRIES = 50  # shapes learnt before giving up
 
@@ -30,13 +31,16 @@ class Shape:
     """What was seen at one place: the keys of objects there, and whether there were arrays."""
 
     def __init__(self) -> None:
-        self.keys: Keys = {}
+        self.keys: Keys | None = None
         self.items: Shape | None = None
 
     def learn(self, value: object) -> None:
         if isinstance(value, dict):
+            self.keys = self.keys or {}
             order, at = list(self.keys), 0
             for key, item in value.items():
+                if key.startswith(_NO_KEY):
+                    continue
                 if key not in self.keys:
                     order.insert(at, key)
                     self.keys[key] = Shape()
@@ -49,29 +53,29 @@ class Shape:
                 self.items.learn(item)
 
     def size(self) -> int:
-        return 1 + sum(s.size() for s in self.keys.values()) + (self.items.size() if self.items else 0)
+        return 1 + sum(s.size() for s in (self.keys or {}).values()) + (self.items.size() if self.items else 0)
 
-    def pattern(self, text: bytes, s: bytes) -> bytes:
-        """A value here: any scalar, or an object or array as seen. `text` matches a string, `s` white space."""
-        kinds = [text, _NUMBER, b"true", b"false", b"null"]
-        if self.keys:
-            kinds.append(self._object(text, s))
+    def pattern(self, s: bytes) -> bytes:
+        """A value here: any scalar, or an object or array as seen. `s` matches white space."""
+        kinds = [_TEXT, _NUMBER, b"true", b"false", b"null"]
+        if self.keys is not None:
+            kinds.append(self._object(s))
         if self.items:
-            item = self.items.pattern(text, s)
+            item = self.items.pattern(s)
             kinds.append(rb"\[%b(?:%b%b(?:,%b|(?=\])))*+\]" % (s, item, s, s))
         return rb"(?:%b)" % b"|".join(kinds)
 
-    def _object(self, text: bytes, s: bytes) -> bytes:
+    def _object(self, s: bytes) -> bytes:
         pairs = [
             rb"(?:%b%b:%b%b%b(?:,%b|(?=\})))?+"
-            % (re.escape(json.dumps(key, ensure_ascii=False).encode()), s, s, shape.pattern(text, s), s, s)
-            for key, shape in self.keys.items()
+            % (re.escape(json.dumps(key, ensure_ascii=False).encode()), s, s, shape.pattern(s), s, s)
+            for key, shape in (self.keys or {}).items()
         ]
         return rb"\{%b%b\}" % (s, b"".join(pairs))
 
-    def records(self, text: bytes, s: bytes) -> re.Pattern[bytes]:
+    def records(self, s: bytes) -> re.Pattern[bytes]:
         """Lines that each hold an object as seen."""
-        return re.compile(rb"(?:%b%b%b\r?\n)*+" % (s, self._object(text, s), s))
+        return re.compile(rb"(?:%b%b%b\r?\n)*+" % (s, self._object(s), s))
 
 
 class Prover:
@@ -82,14 +86,13 @@ class Prover:
         self._shape = Shape()
         self._tight = True  # no white space between the tokens seen so far
         self._tries = 0
-        self._patterns: dict[bool, re.Pattern[bytes]] = {}
+        self._records: re.Pattern[bytes] | None = None
 
     def sound(self, body: bytes) -> bool:
         """False means that a closer look is needed."""
         at = 0
-        plain = b"\\\\" not in body
         while at < len(body):
-            if match := self._pattern(plain=plain).match(body, at):
+            if match := self._pattern().match(body, at):
                 at = match.end()
             if at < len(body):
                 end = body.find(b"\n", at) + 1
@@ -100,11 +103,10 @@ class Prover:
                 at = end
         return True
 
-    def _pattern(self, *, plain: bool) -> re.Pattern[bytes]:
-        if plain not in self._patterns:
-            text, space = _TEXT if plain else _ANY_TEXT, b"" if self._tight else _SPACE
-            self._patterns[plain] = self._shape.records(text, space)
-        return self._patterns[plain]
+    def _pattern(self) -> re.Pattern[bytes]:
+        if self._records is None:
+            self._records = self._shape.records(b"" if self._tight else _SPACE)
+        return self._records
 
     def _learn(self, line: bytes) -> None:
         if self._tries >= _MAX_TRIES:
@@ -113,7 +115,6 @@ class Prover:
         self._shape.learn(json.loads(line, parse_int=len, parse_float=len))
         if self._shape.size() > _MAX_KEYS:
             self._tries, self._shape = _MAX_TRIES, Shape()
-        self._patterns.clear()
-        if self._tight and not self._pattern(plain=False).fullmatch(line + b"\n"):
-            self._tight = False
-            self._patterns.clear()
+        self._records = None
+        if self._tight and not self._pattern().fullmatch(line + b"\n"):
+            self._tight, self._records = False, None

@@ -65,7 +65,12 @@ def refuse_foreign(head: bytes) -> None:
         if head[: len(magic)].lower() == magic.lower():
             raise DropRefused("content", f"the file is {kind}, not CSV or JSON", line=1, offset=0)
     if head.startswith(_UTF16_32) or _looks_wide(head):
-        raise DropRefused("encoding", "the file is UTF-16 or UTF-32; save it as UTF-8", line=1, offset=0)
+        raise DropRefused(
+            "encoding",
+            "the file is UTF-16 or UTF-32; save it as UTF-8, or name its encoding in input.encoding",
+            line=1,
+            offset=0,
+        )
 
 
 def _looks_wide(head: bytes) -> bool:

@@ -16,16 +16,18 @@ Duplicates = Literal["reject", "last_wins", "allow"]
 OutputFormat = Literal["json_array", "ndjson", "csv"]
 Quoting = Literal["strings", "minimal"]
 
+ENCODINGS = ("utf-8", "utf-16", "utf-16-le", "utf-16-be", "windows-1252", "iso-8859-1", "iso-8859-15")
 TYPES = ("string", "integer", "number", "boolean", "timestamp", "list", "json")
 
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
     """How to read a drop. Column and field names are those of the file; `id` and `required` may also use the new
-    name of a renamed column."""
+    name of a renamed column. An `encoding` other than UTF-8 is converted; it is never guessed."""
 
     format: InputFormat = "auto"
     compression: Compression = "auto"
+    encoding: str = "utf-8"
     id: tuple[str, ...] = ()
     id_joiner: str = "/"
     types: Mapping[str, str] = field(default_factory=dict)
@@ -105,6 +107,13 @@ def _character(field_name: str, value: object) -> str:
     return text
 
 
+def _encoding(field_name: str, value: object) -> str:
+    name = str(value).lower()
+    if name not in ENCODINGS:
+        raise RouteError(f"is '{value}'{_did_you_mean(name, ENCODINGS)}", field_name)
+    return name
+
+
 def _positive(field_name: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise RouteError("must be a whole number above 0", field_name)
@@ -128,6 +137,7 @@ def _types(field_name: str, value: object) -> dict[str, str]:
 _READERS: Mapping[str, Callable[[str, object], object]] = {
     "format": _one_of("auto", "csv", "json", "ndjson"),
     "compression": _one_of("auto", "none", "gzip", "zip"),
+    "encoding": _encoding,
     "id": _names,
     "id_joiner": _text,
     "types": _types,

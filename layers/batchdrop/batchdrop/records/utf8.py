@@ -33,4 +33,8 @@ class Utf8Check:
 
     def _refuse(self, at: int) -> NoReturn:
         offset = self._offset + at
-        raise DropRefused("encoding", f"byte {offset} is not UTF-8; save the file as UTF-8", offset=offset)
+        raise DropRefused(
+            "encoding",
+            f"byte {offset} is not UTF-8; save the file as UTF-8, or name its encoding in input.encoding",
+            offset=offset,
+        )
