@@ -38,6 +38,11 @@ def plain(text: str) -> None:
     sys.stdout.flush()  # who reads a pipe sees progress as it happens
 
 
+def outcome(name: str, text: str) -> None:
+    """A line about an outcome, in its colour on a terminal."""
+    out.print(Text(text, STYLES.get(name, ""))) if out.is_terminal else plain(text)
+
+
 def as_json(value: object) -> None:
     plain(json.dumps(value, indent=2, ensure_ascii=False, default=_number))
 

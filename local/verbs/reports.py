@@ -115,7 +115,8 @@ def _read(world: OperatorWorld, job: Job, name: str) -> bytes:
 
 
 def _print(report: dict[str, Any], place: str) -> None:
-    show.plain(f"{report['outcome']}: {report['reason']}" if report["reason"] else report["outcome"])
+    reason = f": {report['reason']}" if report["reason"] else ""
+    show.outcome(report["outcome"], report["outcome"] + reason)
     show.plain(f"drop:     s3://{report['drop']['bucket']}/{report['drop']['key']}")
     show.plain(f"report:   {place}")
     show.plain("records:  " + ", ".join(f"{count} {name}" for name, count in report["counts"].items() if count))

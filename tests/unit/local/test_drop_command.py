@@ -120,6 +120,7 @@ def test_a_file_that_cannot_be_used_at_all_is_refused_with_the_place(
     (tmp_path / "a.csv").write_bytes(b"email\na@example.org\ncaf\xe9@example.org\n")
     done = run("check", tmp_path / "a.csv", "--route", route_file)
     assert done.code == 1
-    assert "nothing of it would be sent: byte 23 is not UTF-8; save the file as UTF-8 (line 3)" in done.err
+    assert "nothing of it would be sent" in done.err
+    assert done.err.count("line 3") == 1
     refused = run("check", tmp_path / "a.csv", "--route", route_file, "--json").json["refused"]
     assert refused["reason"] == "encoding"
