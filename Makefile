@@ -1,7 +1,7 @@
 # make setup | test | lint | demo | bench | docs | lock | clean      (needs only Python >= 3.11 with venv)
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup explore mutants test lint format demo bench bench-cold bench-aws cost docs lock clean
+.PHONY: help setup explore mutants test gates lint format demo bench bench-cold bench-aws cost docs lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,6 +14,7 @@ help:
 	@echo 'make setup  install everything into $(VENV)'
 	@echo 'make test   everything CI checks'
 	@echo 'make demo   the main job on this machine: embedded AWS, five vendor simulators, one drop each'
+	@echo 'make gates  the scanners, in a virtual environment of their own'
 	@echo 'make lint   ruff, mypy and sam validate only'
 	@echo 'make bench  the performance goals beside the peers (MB=5000 for large files);'
 	@echo '            bench-cold: cold starts; bench-aws: large files and many drops on the embedded AWS; cost: of a job'
@@ -37,6 +38,17 @@ lint: setup
 test: lint
 	@echo '== pytest'
 	@pytest
+	@echo '== not run here: make gates (checkov, bandit, pip-audit, schemathesis; needs a download of its own)'
+
+GATES := .venv-gates
+$(GATES)/.installed: tests/security/requirements-gates.txt
+	@echo '== installing the scanners into $(GATES) (a minute)'
+	@$(BIN)/python -m venv $(GATES) && $(GATES)/bin/python -m pip install -qq --disable-pip-version-check -r $<
+	@touch $@
+
+gates: setup $(GATES)/.installed
+	@$(BIN)/python -m tests.security.gates
+	@pytest -q tests/security/test_openapi.py
 
 RUNS := 10000
 explore: setup
