@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
+from batchdrop import order
 from batchdrop.job import Batch, Job
 from batchdrop.ports import Item, Key, Request
 from batchdrop.route import read_route
@@ -133,6 +134,29 @@ class Watch:
             self.break_("I5", f"{task.owner} submitted batch {seen.n} without the lease")
         if job.is_closed:
             self.break_("I2", f"batch {seen.n} was submitted after the report")
+        self._check_limit(job)
+        self._check_order(job)
+
+    def _check_limit(self, job: Job) -> None:
+        busy = {j for _, j, _ in self.commit_times if not self._job(j).is_closed} | {job.job_id}
+        if self.in_flight_limit and len(busy) > self.in_flight_limit:
+            self.break_("I9", f"{len(busy)} jobs of one account are under way")
+
+    def _check_order(self, job: Job) -> None:
+        if not order.matters(read_route(job.route, job.config, ("127.0.0.1",))):
+            return
+        before = (self._job(j) for _, j, _ in self.commit_times)
+        for other in before:
+            if other.key == job.key and self.place_of(other) > self.place_of(job):
+                self.break_("I10", f"{job.version_id} was submitted after {other.version_id}")
+
+    def place_of(self, job: Job) -> int:
+        """Which version of its key a job is of."""
+        versions = self.cloud.objects.stored[job.bucket, job.key]
+        return next(n for n, (version_id, _, _) in enumerate(versions) if version_id == job.version_id)
+
+    def _job(self, job_id: str) -> Job:
+        return Job.from_item(self.table.items[Key(f"job#{job_id}", "job")])
 
     def _created(self, seen: Any, created: int) -> None:
         if isinstance(seen, Intent):

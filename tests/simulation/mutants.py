@@ -26,6 +26,7 @@ ASL = "functions/workflow/job.asl.yaml"
 FAULTS, ROWS = "tests/simulation/test_faults.py", "tests/simulation/test_rows.py"
 HTTP_TESTS = ("tests/unit/test_http_client.py", "tests/unit/test_http_verdict.py", "tests/unit/test_http_given_urls.py")
 RECORDS = ("tests/unit/records",)
+ACCOUNTS = "tests/simulation/test_accounts.py"
 SIMULATION = (ROWS, FAULTS)
 
 
@@ -162,6 +163,36 @@ MUTANTS = (
         'return job_id(self.bucket, self.key, self.version_id + __import__("uuid").uuid4().hex)',
         (*SIMULATION, "tests/unit/core/test_drop.py"),
     ),
+    # several jobs
+    Mutant(
+        "an older full load sent after a newer",
+        LIBRARY + "order.py",
+        "return Turn.OVER",
+        "return Turn.OURS",
+        (ACCOUNTS,),
+    ),
+    Mutant(
+        "a full load does not wait for the one before it",
+        LIBRARY + "order.py",
+        "before.packaged_at or before.is_closed else Turn.WAIT",
+        "before else Turn.WAIT",
+        (ACCOUNTS,),
+    ),
+    Mutant(
+        "limit of jobs under way not kept",
+        LIBRARY + "slots.py",
+        "return False\n        if _write",
+        "return True\n        if _write",
+        (ACCOUNTS,),
+    ),
+    Mutant(
+        "place of a dead holder not given back",
+        LIBRARY + "slots.py",
+        "return job is not None and not job.is_closed",
+        "return job is not None",
+        (ACCOUNTS,),
+    ),
+    Mutant("circuit never opens", LIBRARY + "circuit.py", "if now < until:", "if False:", (ACCOUNTS,)),
     # waiting
     Mutant(
         "hint written without the handshake",

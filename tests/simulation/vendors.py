@@ -151,9 +151,10 @@ class SimulatedHttp:
 
     def _exchange(self, request: Request) -> Call_:
         body = request.body if isinstance(request.body, bytes | None) else request.body.read()
-        fault = self.gate.enter(f"http {request.method} {urlsplit(request.url).path}", "http")
+        operation = f"http {request.method} {urlsplit(request.url).path}"
+        fault = self.gate.enter(operation, "http")
         task = self.gate.kernel.current
-        if fault == "refused" or (task and task.ends_at - self.gate.kernel.now <= 10):
+        if fault == "refused" or self.gate.is_away(operation) or (task and task.ends_at - self.gate.kernel.now <= 10):
             raise ProvablyNotSent(text(request, "not sent"))
         if fault == "reset_before":
             raise Ambiguous(text(request, "the connection was closed"))

@@ -45,7 +45,7 @@ class Gate:
         if task is None:
             return effect()
         fault = self.enter(operation, sort)
-        if fault == "error_before" or self._is_away(operation):
+        if fault == "error_before" or self.is_away(operation):
             raise ServiceTrouble(operation)
         result = effect()
         if fault == "repeat":
@@ -68,7 +68,7 @@ class Gate:
             self.kernel.crash()
         return fault
 
-    def _is_away(self, operation: str) -> bool:
+    def is_away(self, operation: str) -> bool:
         return any(operation.startswith(o.service) and o.begins <= self.kernel.now < o.ends for o in self.outages)
 
 

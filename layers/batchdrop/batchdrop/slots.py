@@ -20,10 +20,18 @@ def enter(ledger: Ledger, account: str, job: Job, limit: int) -> bool:
         if job.job_id in holders:
             return True
         if len(holders) >= limit:
+            holders = {holder: until for holder, until in holders.items() if _is_under_way(ledger, holder)}
+        if len(holders) >= limit:
             return False
         if _write(ledger, account, item, {**holders, job.job_id: job.deadline_at + GRACE_MS}):
             return True
     return False
+
+
+def _is_under_way(ledger: Ledger, job_id: str) -> bool:
+    """Whether the job is still open: its last worker may have died before it gave the place back."""
+    job = ledger.job(job_id)
+    return job is not None and not job.is_closed
 
 
 def leave(ledger: Ledger, account: str, job_id: str) -> None:

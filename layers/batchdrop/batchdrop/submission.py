@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from batchdrop import order
 from batchdrop.ahead import ahead
+from batchdrop.circuit import Circuit, Metered
 from batchdrop.destinations.base import Found, NotThere, Session, Step, StepKind
 from batchdrop.errors import (
     Ambiguous,
@@ -68,6 +70,8 @@ class Submission:
     job: Job
     route: Route
     session: Session
+    meter: Metered
+    circuit: Circuit
     batches: list[Batch] = field(default_factory=list)
     unsaved: dict[str, Any] = field(default_factory=dict)  # of the job: found out cheaply, written with what follows
 
@@ -75,10 +79,9 @@ class Submission:
         """Do what can be done in this invocation; the ledger says what remains."""
         try:
             outcome = self._attempt()
+            self._release({**self.unsaved, **outcome})
         except LostOwnership:
             self.world.log.warning("another worker took the job over", job_id=self.job.job_id)
-            return
-        self._release({**self.unsaved, **outcome})
 
     def _release(self, outcome: dict[str, object]) -> None:
         """Give the lease back. Unless only the vendor's callback is waited for, wake the workflow as one would."""
@@ -94,7 +97,10 @@ class Submission:
 
     def _attempt(self) -> dict[str, object]:
         try:
-            self._everything()
+            try:
+                self._everything()
+            finally:
+                self._tell_the_circuit()
             return {"packaged_at": self.world.ledger.now(), "tries": 0, "not_before": 0}
         except OutOfTime:
             return {"tries": 0, "not_before": 0}
@@ -113,6 +119,8 @@ class Submission:
     def _everything(self) -> None:
         with _as_decisions():
             self._look_into()
+            self._wait_for_the_circuit()
+            self._wait_for_our_turn()
             self._enter()
             self._prepare()
         self.batches = self.world.ledger.batches(self.job.job_id)
@@ -157,6 +165,27 @@ class Submission:
             return first
         ledger.remember_instead(*place, fact)
         return ""
+
+    def _wait_for_the_circuit(self) -> None:
+        """While a vendor account gives nothing but trouble, its jobs rest; one of them tries now and then."""
+        seconds = self.circuit.closed_in()
+        if seconds:
+            raise Rest(seconds)
+
+    def _tell_the_circuit(self) -> None:
+        if self.circuit.tell(self.meter.failures):
+            self.world.metrics.count("CircuitsOpen")
+
+    def _wait_for_our_turn(self) -> None:
+        """A full load waits for an older one of the same key, and gives way to a newer one."""
+        if not order.matters(self.route):
+            return
+        turn, holder = order.take_turn(self.world, self.job)
+        if turn is order.Turn.WAIT:
+            raise Rest(self.route.poll.wait(self.job.tries))
+        if turn is order.Turn.OVER:
+            why = f"a newer version of this file is loaded by job {holder}; to load this one after all, drop it again"
+            raise GiveUp("superseded", why)
 
     def _enter(self) -> None:
         """Wait for a place where the route limits how many jobs of its account are under way."""
@@ -416,5 +445,6 @@ def _as_decisions() -> Iterator[None]:
 
 def submit(world: World, invocation: Invocation, job: Job, route: Route) -> None:
     """Go on with the submission of a job whose lease this invocation holds."""
-    session = open_session(world, job, route)
-    Submission(world, invocation, job, route, session).run()
+    session, meter = open_session(world, job, route), Metered(world.http)
+    session.http = meter
+    Submission(world, invocation, job, route, session, meter, Circuit(world.ledger, route.account_key)).run()

@@ -1,0 +1,88 @@
+"""A circuit per vendor account: after failures in a row nobody calls for a while, then one job tries.
+
+A job whose circuit is open waits, it does not fail. Written only on failure and on the first success after one, so a
+vendor in good health costs one read a submission. The count is not exact where workers die, and need not be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import cast
+
+from batchdrop.errors import Ambiguous, AuthExpired, ConditionFailed, ProvablyNotSent, RateLimited
+from batchdrop.ledger import Ledger
+from batchdrop.ports import Equals, Http, Item, Key, Request, Response
+
+OPENS_AT = 5  # failed submissions in a row
+REFUSED_KEY = 3  # failures that refused credentials count for: two open the circuit before the account is locked
+FIRST_PAUSE, LONGEST_PAUSE = 60.0, 900.0  # seconds a circuit stays open; doubled with each failed trial
+TRIAL = 120.0  # seconds the one job that tries has for itself
+
+
+@dataclass(slots=True)
+class Metered:
+    """`Http` that remembers how its last call went: `failures` 0 is well, None is not called at all."""
+
+    http: Http
+    failures: int | None = None
+
+    def send(self, request: Request) -> Response:
+        try:
+            answer = self.http.send(request)
+        except (ProvablyNotSent, Ambiguous, RateLimited) as error:
+            self.failures = 1
+            raise error from None
+        except AuthExpired as error:
+            self.failures = REFUSED_KEY
+            raise error from None
+        except Exception:
+            self.failures = 0  # refused, for reasons of its own: the vendor is there
+            raise
+        self.failures = 0
+        return answer
+
+    def download(self, request: Request) -> Iterator[bytes]:
+        return self.http.download(request)
+
+
+@dataclass(slots=True)
+class Circuit:
+    """The circuit of one account, as one invocation sees it."""
+
+    ledger: Ledger
+    account: str
+    item: Item | None = None
+
+    def closed_in(self) -> float:
+        """Seconds until this job may call; 0: now. The first to ask after the pause is the one that tries."""
+        self.item = item = self.ledger.table.get(self._key)
+        if item is None or cast(int, item["failures"]) < OPENS_AT:
+            return 0.0
+        now, until = self.ledger.now(), cast(int, item["open_until"])
+        if now < until:
+            return (until - now) / 1000 + 1
+        try:
+            trial = {"open_until": now + int(TRIAL * 1000)}
+            self.item = self.ledger.table.update(self._key, trial, expect={"open_until": Equals(until)})
+        except ConditionFailed:
+            return TRIAL
+        return 0.0
+
+    def tell(self, failures: int | None) -> bool:
+        """Write down how this invocation's last call went; whether the circuit is now open."""
+        if failures is None or (not failures and not (self.item and self.item["failures"])):
+            return False
+        if not failures:
+            self.ledger.table.update(self._key, {"failures": 0, "open_until": 0})
+            return False
+        item = self.ledger.table.update(self._key, {"open_until": 0}, add={"failures": failures})
+        count = cast(int, item["failures"])
+        if count >= OPENS_AT:
+            pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(count - OPENS_AT, 8))
+            self.ledger.table.update(self._key, {"open_until": self.ledger.now() + int(pause * 1000)})
+        return count >= OPENS_AT
+
+    @property
+    def _key(self) -> Key:
+        return Key(f"account#{self.account}", "circuit")
