@@ -1,0 +1,163 @@
+"""Several jobs at once: full loads in order, a limit to what is under way, and a circuit that opens and closes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from random import Random
+
+import pytest
+
+from batchdrop.circuit import OPENS_AT
+from tests.simulation.cloud import DROPS
+from tests.simulation.faults import FEWEST, Plan, RandomPlan
+from tests.simulation.run import HOUR, Simulation, run
+from tests.simulation.scenario import Scenario, one_batch, scenario
+
+
+def full() -> Scenario:
+    """Each file replaces what was loaded before."""
+    chosen = one_batch("lookup")
+    return replace(chosen, account={**chosen.account, "type": "full"})
+
+
+def _twice(simulation: Simulation) -> None:
+    """Two versions of one key, dropped a second apart."""
+    simulation.drop()
+    simulation.later(1.0, simulation.drop)
+
+
+def _by_version(simulation: Simulation) -> list[str]:
+    return [job.outcome for job in sorted(simulation.jobs(), key=simulation.watch.place_of)]
+
+
+@pytest.mark.acceptance("A3")
+def test_an_older_version_whose_event_comes_late_is_superseded_and_never_sent() -> None:
+    with Simulation(full()) as simulation:
+        key = simulation.drop(events=0)
+        simulation.drop()
+        simulation.cloud.tell(key, simulation.objects.stored[DROPS, key][0][0], 20, sequencer="0" * 16, delay=300.0)
+        simulation.drain()
+        assert simulation.check() == []
+        assert _by_version(simulation) == ["failed", "completed_with_rejects"]
+        (older,) = [job for job in simulation.jobs() if job.outcome == "failed"]
+        assert simulation.report(older)["failure"]["reason"] == "superseded"
+        assert simulation.vendor.commits == 1
+
+
+@pytest.mark.acceptance("A3")
+def test_so_is_one_that_only_the_sweep_finds() -> None:
+    with Simulation(full()) as simulation:
+        simulation.drop(events=0)
+        simulation.drop()
+        simulation.drain()
+        assert simulation.check() == []
+        assert _by_version(simulation) == ["failed", "completed_with_rejects"]
+
+
+@pytest.mark.acceptance("A3")
+@pytest.mark.parametrize("seed", range(25))
+def test_two_versions_at_once_are_submitted_in_order_or_the_older_not_at_all(seed: int) -> None:
+    with Simulation(full(), seed) as simulation:
+        simulation.drop(events=2)
+        simulation.drop(events=2)
+        simulation.drain()
+        assert simulation.check() == []
+        assert _by_version(simulation)[1] == "completed_with_rejects"
+
+
+@pytest.mark.acceptance("A3")
+def test_no_fault_brings_full_loads_out_of_order() -> None:
+    for number, (function, _, sort) in enumerate(run(full(), 0, (), _twice).calls):
+        for kind in FEWEST.get(sort, ()) if function == "submit" else ():
+            result = run(full(), 0, [(number, kind)], _twice)
+            assert result.broken == [], (number, kind)
+
+
+def test_delta_loads_of_one_key_all_go_to_the_vendor() -> None:
+    with Simulation(one_batch("lookup")) as simulation:
+        _twice(simulation)
+        simulation.drain()
+        assert simulation.check() == []
+        assert _by_version(simulation) == ["completed_with_rejects"] * 2
+
+
+def _limited(limit: int) -> Scenario:
+    chosen = one_batch("lookup")
+    return replace(chosen, route={**chosen.route, "max_in_flight": limit, "deadline": "20h"})
+
+
+def _drop_several(simulation: Simulation, count: int) -> None:
+    for n in range(count):
+        simulation.drop(name=f"{n}.csv", data=b"id,name\n%d,ann\n" % n, records=1)
+
+
+@pytest.mark.acceptance("H6")
+@pytest.mark.parametrize("limit", [1, 2])
+def test_no_more_jobs_of_an_account_are_under_way_than_its_route_allows(limit: int) -> None:
+    with Simulation(_limited(limit)) as simulation:
+        simulation.watch.in_flight_limit = limit
+        _drop_several(simulation, 5)
+        simulation.drain(hours=20)
+        assert simulation.check() == []
+        assert {job.outcome for job in simulation.jobs()} == {"completed"}
+
+
+@pytest.mark.acceptance("H6")
+@pytest.mark.parametrize("seed", range(25))
+def test_a_place_is_not_lost_when_its_holder_dies(seed: int) -> None:
+    with Simulation(_limited(1), seed, RandomPlan(Random(seed), 5, 150)) as simulation:
+        simulation.watch.in_flight_limit = 1
+        _drop_several(simulation, 3)
+        simulation.drain(hours=20)
+        assert simulation.check() == []
+        assert {job.outcome for job in simulation.jobs()} <= {"completed", "failed"}
+        last = max(job.closed_at - job.created_at for job in simulation.jobs()) / 1000
+        assert last < 5 * HOUR
+
+
+@pytest.mark.acceptance("H6")
+def test_a_place_whose_holder_died_after_its_report_is_free() -> None:
+    chosen = _limited(1)
+    with Simulation(chosen) as calm:
+        _drop_several(calm, 2)
+        calm.drain()
+        trace = calm.gate.trace.calls
+    closing = next(n for n, c in enumerate(trace) if c[:2] == ("finish", "events.publish")) + 1
+    with Simulation(chosen, 0, Plan([(closing, "crash_after")])) as simulation:
+        _drop_several(simulation, 2)
+        simulation.drain()
+        assert simulation.check() == []
+        assert max(job.closed_at - job.created_at for job in simulation.jobs()) / 1000 < HOUR
+
+
+@pytest.mark.acceptance("D14")
+def test_while_a_vendor_is_away_its_jobs_wait_and_only_one_tries_now_and_then() -> None:
+    with Simulation(one_batch("lookup")) as simulation:
+        _drop_several(simulation, 20)
+        simulation.outage("http", 0.0, 2 * HOUR)
+        simulation.kernel.run(simulation.kernel.now + 2 * HOUR)
+        calls = [operation for _, operation, _ in simulation.gate.trace.calls if operation.startswith("http")]
+        assert OPENS_AT <= len(calls) <= 20 + 2 * 60 / 15 + 6  # those on their way, then one at a time
+        assert not any(job.is_closed for job in simulation.jobs())
+        simulation.drain(hours=6)
+        assert simulation.check() == []
+        assert {job.outcome for job in simulation.jobs()} == {"completed"}
+        assert simulation.world.metrics.counted["CircuitsOpen"] >= 1
+
+
+@pytest.mark.acceptance("D14", "H2")
+def test_refused_credentials_open_the_circuit_before_they_lock_the_account() -> None:
+    with Simulation(scenario("datagroup")) as simulation:
+        simulation.secrets["vendor-main"]["password"] = "outdated"
+        for n in range(12):
+            data = b"id,name\n%d,ann\n" % n
+            simulation.later(n * 20.0, partial(simulation.drop, name=f"{n}.csv", data=data, records=1))
+        simulation.kernel.run(simulation.kernel.now + 300.0)
+        calls = [operation for _, operation, _ in simulation.gate.trace.calls if operation.endswith("/auth")]
+        assert len(calls) <= 10
+        simulation.secrets["vendor-main"]["password"] = "datagroup-password"
+        simulation.drain()
+        assert simulation.check() == []
+        outcomes = [job.outcome for job in simulation.jobs()]
+        assert outcomes.count("completed") >= 8
