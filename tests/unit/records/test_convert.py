@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -102,3 +103,19 @@ def test_an_inspection_survives_being_stored() -> None:
     for data in (lines(REPEATING), b"id,v\n1,2\n1,3\n", array(REPEATING)):
         inspection = inspect(BytesSource("x", data), spec)
         assert Inspection.from_json(json.loads(json.dumps(inspection.to_json()))) == inspection
+
+
+@pytest.mark.acceptance("B11")
+@pytest.mark.parametrize(
+    "make", [lines, array, lambda rows: b"id,v\n" + b"".join(b'%d,"a\nb"\n' % r["id"] for r in rows)]
+)
+def test_repeated_ids_far_apart_are_found_among_invalid_records(
+    make: Callable[[list[dict[str, object]]], bytes],
+) -> None:
+    rows: list[dict[str, object]] = [{"id": i, "v": "x" * 20} for i in range(30_000)]
+    rows[29_000] = {"id": 5, "v": ""}
+    spec = InputSpec(id=("id",), duplicates="reject", max_record_bytes=5_000_000)
+    found = look(make(rows), spec)
+    assert list(found.duplicates) == [29_001]
+    assert found.records == 30_000
+    assert len(problems(make(rows), spec)) == 1

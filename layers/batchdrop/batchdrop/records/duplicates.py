@@ -33,7 +33,7 @@ def find_duplicates(source: Source, spec: InputSpec, inspection: Inspection, che
         parts = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(_PARTS)]
         for records, line, key in _ids(source, spec, inspection, check):
             if key:
-                digest = hashlib.blake2b(key.encode(), digest_size=16).digest()
+                digest = hashlib.blake2b(key if isinstance(key, bytes) else key.encode(), digest_size=16).digest()
                 parts[digest[0] % _PARTS].write(_ENTRY.pack(digest, records, line))
         for part in parts:
             check()
@@ -46,14 +46,14 @@ def find_duplicates(source: Source, spec: InputSpec, inspection: Inspection, che
 
 def _ids(
     source: Source, spec: InputSpec, inspection: Inspection, check: Callable[[], None]
-) -> Iterator[tuple[int, int, str | None]]:
+) -> Iterator[tuple[int, int, str | bytes | None]]:
     from batchdrop.records.packager import Packager
 
     unlimited = OutputSpec("ndjson" if inspection.format != "csv" else "json_array", 1 << 62)
-    for record in Packager(source, spec, unlimited, inspection).replay():
-        if record.ordinal % 1000 == 0:
+    for ordinal, line, id_ in Packager(source, spec, unlimited, inspection).ids():
+        if ordinal % 1000 == 0:
             check()
-        yield record.ordinal, record.line, None if record.problem else record.id
+        yield ordinal, line, id_
 
 
 def _yielding(part: IO[bytes], *, last_wins: bool) -> Iterator[tuple[int, int]]:

@@ -151,6 +151,21 @@ class Packager:
             yield from self._picked(block, index, ordinal, [i for i, id_ in enumerate(index.ids) if id_ in wanted])
             ordinal += len(index.ids)
 
+    def ids(self) -> Iterator[tuple[int, int, str | bytes | None]]:
+        """Ordinal, line and id (as text, or as UTF-8) of every record; no id where the record is invalid."""
+        ordinal = 0
+        for block in self._blocks(self._inspection.start):
+            index = self._codec.index(block)
+            if index is None or self._has_invalid(block, ordinal):
+                for record, _ in self._records(block, ordinal):
+                    ordinal += 1
+                    yield ordinal, record.line, None if record.problem else record.id
+                continue
+            every = list(range(len(index.ids)))
+            for id_, (_, line, _) in zip(index.ids, index.places(block.data, every), strict=True):
+                ordinal += 1
+                yield ordinal, block.line + line, id_
+
     def _has_invalid(self, block: Block, ordinal: int) -> bool:
         whole = self._codec.whole(block)
         return not whole or len(whole.body) > self._room or self._yield_in(ordinal, whole.records)
