@@ -135,6 +135,8 @@ PROBES: Mapping[str, Callable[[Caller], object]] = {
     "write a drop": _s3("put_object", "DropBucketName", Key="drops/", Body=b""),
     "delete a drop": _s3("delete_object", "DropBucketName", Key="drops/none/none"),
     "list drops": _s3("list_objects_v2", "DropBucketName", Prefix="drops/none/"),
+    "list versions of drops": _s3("list_object_versions", "DropBucketName", Prefix="drops/none/"),
+    "list versions elsewhere": _s3("list_object_versions", "DropBucketName", Prefix="elsewhere/"),
     "list elsewhere in the drop bucket": _s3("list_objects_v2", "DropBucketName", Prefix="elsewhere/"),
     "open the drop bucket": _s3("delete_bucket_policy", "DropBucketName"),
     "write a batch": _s3("put_object", "ResultsBucketName", Key="jobs/none/batches/probe", Body=b""),
