@@ -98,7 +98,7 @@ def object_bytes(source: Source, spec: InputSpec) -> bytes:
 def _expanded(source: Source, spec: InputSpec) -> Iterator[bytes]:
     with source.open(0, 4) as stream:
         packed = detect(stream.read(4), spec.compression)
-    return guarded(expand(source, packed), source.size, spec.max_expanded_bytes, spec.max_ratio)
+    return guarded(expand(source, packed, encoding=spec.encoding), source.size, spec.max_expanded_bytes, spec.max_ratio)
 
 
 def packager(source: Source, spec: InputSpec, inspection: Inspection) -> Packager:

@@ -18,14 +18,14 @@ from batchdrop.records.spec import InputSpec, OutputSpec
 
 _ENTRY = struct.Struct(">16sQQ")  # 128 bits of the id's hash (no two ids share them), ordinal, line
 _PARTS = 64
-MAX_DUPLICATES = 200_000
+MAX_DUPLICATES = 20_000  # what is found out about a drop is kept in one ledger item
 
 
 def find_duplicates(source: Source, spec: InputSpec, inspection: Inspection, check: Callable[[], None]) -> Inspection:
     """The inspection with the records that have to yield. Only valid records count: an invalid one is not sent anyway.
 
     `reject`: the first record of an id is kept; `last_wins`: the last. Raises `DropRefused("duplicates")` when more
-    than 200,000 records would have to yield: then the file, or the choice of the id, is wrong.
+    than 20,000 records would have to yield: then the file, or the choice of the id, is wrong.
     """
     records = 0
     yields: dict[int, int] = {}
