@@ -31,7 +31,7 @@ def enter(ledger: Ledger, account: str, job: Job, limit: int) -> bool:
 def _is_under_way(ledger: Ledger, job_id: str) -> bool:
     """Whether the job is still open: its last worker may have died before it gave the place back."""
     job = ledger.job(job_id)
-    return job is not None and not job.is_closed
+    return job is None or not job.is_closed
 
 
 def leave(ledger: Ledger, account: str, job_id: str) -> None:
