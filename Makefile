@@ -1,7 +1,7 @@
 # make setup | test | lint | demo | bench | docs | lock | clean      (needs only Python >= 3.11 with venv)
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup explore mutants test gates lint format demo bench bench-cold bench-aws cost docs lock clean
+.PHONY: acceptance help setup explore mutants test gates lint format demo bench bench-cold bench-aws cost docs lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -77,6 +77,9 @@ cost: setup
 
 docs: setup
 	@$(BIN)/python -m local.docs
+
+acceptance: setup
+	@$(BIN)/python -m tests.acceptance
 
 lock:
 	@sh local/lock.sh
