@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -48,11 +48,35 @@ def evaluate(value: Any, states: Mapping[str, Any]) -> Any:
     if isinstance(value, list):
         return [evaluate(v, states) for v in value]
     if isinstance(value, str) and value.startswith("{%") and value.endswith("%}"):
-        compiled = _compiled(value[2:-2].strip())
-        frame = compiled.create_frame()
-        frame.bind("states", states)
-        return compiled.evaluate(None, frame)
+        return _carried_out(value[2:-2].strip(), states)
     return value
+
+
+_known: dict[tuple[Any, ...], Any] = {}
+
+
+def _carried_out(expression: str, states: Mapping[str, Any]) -> Any:
+    """What the expression comes to; looked up where all that it names has been seen with these values."""
+    named = [_at(states, path) for path in _paths(expression)]
+    key = (expression, *named) if all(isinstance(v, str | int) for v in named) else None
+    if key in _known:
+        return _known[key]
+    compiled = _compiled(expression)
+    frame = compiled.create_frame()
+    frame.bind("states", states)
+    found = compiled.evaluate(None, frame)
+    if key:
+        _known[key] = found
+    return found
+
+
+def _at(states: Any, path: list[str]) -> Any:
+    return reduce(lambda at, name: at.get(name), path, states)
+
+
+@cache
+def _paths(expression: str) -> list[list[str]]:
+    return [path.split(".")[1:] for path in re.findall(r"\$states((?:\.\w+)+)", expression)]
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from random import Random
 
 from tests.simulation.adversity import adversity
@@ -23,10 +23,15 @@ CALLS = 110  # a random run's faults strike within its first so many calls
 Explored = tuple[str, list[Choice], Result]
 
 
-def singles(chosen: Scenario, kinds: Mapping[str, tuple[str, ...]] = KINDS, seed: int = 0) -> Iterator[Explored]:
+def singles(
+    chosen: Scenario,
+    kinds: Mapping[str, tuple[str, ...]] = KINDS,
+    functions: Collection[str] = ("submit", "workflow", "poll", "finish", "webhook"),
+    seed: int = 0,
+) -> Iterator[Explored]:
     """Every fault at every call of the way from the drop to the report."""
     for number, (function, _, sort) in enumerate(run(chosen, seed).calls):
-        if function != "sweep":
+        if function in functions:
             for kind in kinds.get(sort, ()):
                 yield chosen.name, [(number, kind)], run(chosen, seed, [(number, kind)])
 

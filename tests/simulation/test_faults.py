@@ -13,6 +13,8 @@ from tests.simulation.scenario import NAMES, one_batch, scenario
 SEEDS = 200
 DECIDABLE = ("lookup", "resubmit", "datagroup", "mediarithmics", "haplo")  # doubt there never ends in a job held
 
+ALIKE = ("hold", "resubmit", "datagroup-blind")  # the same as others once they are submitted
+
 
 def _explore(runs: Iterable[Explored]) -> int:
     """How many runs there were; the first that broke a law fails the test."""
@@ -26,7 +28,8 @@ def _explore(runs: Iterable[Explored]) -> int:
 @pytest.mark.acceptance("D1", "D2", "D3", "D4", "D6", "D7", "D8", "D9", "D10", "D11", "C2", "G9", "A10", "A11")
 @pytest.mark.parametrize("name", NAMES)
 def test_no_single_fault_loses_anything_or_sends_it_twice_in_silence(name: str) -> None:
-    assert _explore(singles(scenario(name), FEWER)) > 100
+    functions = ("submit", "workflow") if name in ALIKE else ("submit", "workflow", "poll", "finish", "webhook")
+    assert _explore(singles(scenario(name), FEWER, functions)) > 70
 
 
 @pytest.mark.acceptance("D2", "D3")
@@ -38,7 +41,7 @@ def test_a_single_fault_does_not_keep_a_job_from_its_end_where_the_vendor_can_be
 
 
 @pytest.mark.acceptance("D1", "D2", "D8", "D9")
-@pytest.mark.parametrize("name", ["lookup", "hold", "resubmit", "datagroup"])
+@pytest.mark.parametrize("name", ["lookup", "resubmit", "datagroup"])  # `hold`: in `make explore`
 def test_no_pair_of_faults_on_the_way_to_the_vendor_does_either(name: str) -> None:
     assert _explore(pairs(one_batch(name), FEWEST)) > 200
 
