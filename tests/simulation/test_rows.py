@@ -551,3 +551,17 @@ def _skew(simulation: Simulation, seconds: float) -> Callable[[], None]:
         simulation.world.clock.skew = seconds
 
     return jump
+
+
+@pytest.mark.parametrize(("name", "data"), [("items.json", b'[{"itemId":"1"}]'), ("items.ndjson", b'{"itemId":"1"}\n')])
+def test_json_under_a_route_that_sends_csv_is_refused_at_once_and_not_tried_until_the_deadline(
+    name: str, data: bytes
+) -> None:
+    route, base = {"input": {"format": "auto"}}, scenario("sherpa")
+    account, records = {**base.account, "format": "csv"}, int(name.endswith(".ndjson"))
+    chosen = replace(base, files={name: data}, records=records, route=route, account=account)
+    with Simulation(chosen) as simulation:
+        report = ended(simulation)
+        assert report["outcome"] == "failed"
+        assert "JSON records cannot become CSV rows" in report["reason"]
+        assert report["counts"]["invalid"] == report["counts"]["records"] == chosen.records

@@ -73,7 +73,7 @@ class Field:
         return value
 
     def _within(self, value: float) -> float:
-        if self.minimum is not None and value < self.minimum:
+        if self.minimum is not None and not value >= self.minimum:  # so that NaN is refused too
             raise ValueError(f"must be at least {self.minimum:g}")
         if self.maximum is not None and value > self.maximum:
             raise ValueError(f"must be at most {self.maximum:g}")

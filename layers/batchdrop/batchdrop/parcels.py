@@ -13,7 +13,7 @@ from batchdrop.ports import ObjectRef, Objects
 from batchdrop.records.inspect import inspect
 from batchdrop.records.inspection import Inspection
 from batchdrop.records.model import Checkpoint, SourceRecord
-from batchdrop.records.packager import Packager
+from batchdrop.records.packager import Packager, make_codec
 from batchdrop.records.refused import count_refused
 from batchdrop.records.rejects import RejectsWriter
 from batchdrop.records.spec import InputSpec, OutputSpec
@@ -134,7 +134,9 @@ def look_into(job: Job, route: Route, objects: Objects, check: Callable[[], None
         from batchdrop.set_parcels import look_into_set
 
         return look_into_set(job, spec, output, objects, check)
-    return inspect(StoredSource(objects, job.drop), spec, check=check).to_json()
+    found = inspect(StoredSource(objects, job.drop), spec, check=check)
+    make_codec(spec, _target(output), found)  # refuses here what the output cannot hold
+    return found.to_json()
 
 
 def count_unusable(job: Job, route: Route, objects: Objects, refusal: DropRefused) -> int:
@@ -154,11 +156,14 @@ def parcels_of(job: Job, route: Route, objects: Objects) -> Parcels:
 
         return parcels_of_set(job, spec, output, objects)
     inspection = Inspection.from_json(job.inspection)
-    target = OutputSpec(
+    source = StoredSource(objects, job.drop)
+    return FileParcels(Packager(source, spec, _target(output), inspection), inspection, spec)
+
+
+def _target(output: Output) -> OutputSpec:
+    return OutputSpec(
         format=cast("Any", output.format),
         max_bytes=output.max_bytes,
         max_records=output.max_records,
         csv_quoting=output.csv_quoting,
     )
-    source = StoredSource(objects, job.drop)
-    return FileParcels(Packager(source, spec, target, inspection), inspection, spec)

@@ -55,6 +55,7 @@ def test_a_good_route_is_read_with_its_defaults() -> None:
         ({"deadline": "90d"}, "deadline", "at most"),
         ({"poll": {"frist": "5s"}}, "poll.frist", 'did you mean "first"'),
         ({"poll": {"factor": 0.5}}, "poll.factor", "at least 1"),
+        ({"poll": {"factor": float("nan")}}, "poll.factor", "must be at"),
         ({"poll": {"first": "0s"}}, "poll.first", "at least 1"),
         ({"poll": []}, "poll", "a mapping"),
         ({"account": {"notification_method": "PUT"}}, "account.notification_method", "one of POST, GET, none"),
