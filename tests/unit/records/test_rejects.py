@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from batchdrop.records.rejects import RejectsWriter
 from batchdrop.records.safecell import protect, restore
 from batchdrop.records.spec import InputSpec
-from tests.unit.records.drops import look, records, sent
+from tests.unit.records.drops import look, problems, records, sent
 
 OURS = ["batchdrop_line", "batchdrop_outcome", "batchdrop_code", "batchdrop_message"]
 DANGEROUS = ['=HYPERLINK("http://x","y")', "+1", "-5", "@a", "\tx", "\rx", "'=1", "''-", "-"]
@@ -105,3 +105,12 @@ def test_the_file_is_named_for_its_format(format_: str, name: str) -> None:
     assert writer.head() == (
         b"id,batchdrop_line,batchdrop_outcome,batchdrop_code,batchdrop_message\n" if "csv" in name else b""
     )
+
+
+@pytest.mark.parametrize("array", [False, True])
+def test_a_json_record_that_could_not_be_read_is_not_sent_until_it_is_mended(array: bool) -> None:
+    row = rejects(b'{"id":1}\nxx\n').splitlines(keepends=True)[1]
+    mended = row.replace(b'"batchdrop_raw":"xx"', b'"id":7')
+    data = b"[%b,%b]" % (row.strip(), mended.strip()) if array else row + mended
+    assert [code for _, code in problems(data)] == ["not_mended"]
+    assert sent(data) == [{"id": 7}]

@@ -11,6 +11,7 @@ from batchdrop.records.model import Problem
 from batchdrop.records.spec import InputSpec
 
 OUR_COLUMNS = ("batchdrop_line", "batchdrop_outcome", "batchdrop_code", "batchdrop_message")
+UNREAD = "batchdrop_raw"  # in a rejects file, the text of a JSON record that could not be read
 Row = Sequence[str]
 Record = dict[str, object]
 

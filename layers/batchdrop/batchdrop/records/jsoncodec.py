@@ -8,7 +8,7 @@ import msgspec
 
 from batchdrop.records.blocks import Block, Cutting
 from batchdrop.records.codec import Encoded, Entry, too_big
-from batchdrop.records.columns import OUR_COLUMNS
+from batchdrop.records.columns import OUR_COLUMNS, UNREAD
 from batchdrop.records.fieldtypes import Decoder, IdReader, id_text, line_decoder, source_path
 from batchdrop.records.index import Index, array_index, line_index
 from batchdrop.records.jsoncheck import record_problem
@@ -163,6 +163,8 @@ class JsonCodec:
     def _rewritten(self, raw: bytes) -> tuple[bytes, Problem | None]:
         fields = _fields.decode(raw)
         ours = set(OUR_COLUMNS) if set(OUR_COLUMNS) <= fields.keys() else set()
+        if ours and UNREAD in fields:
+            return raw, Problem("not_mended", f"put the mended record's own fields in the place of {UNREAD}", UNREAD)
         fields = {k: v for k, v in fields.items() if k not in ours and k not in self.spec.drop}
         kept = self._kept(fields)
         clash = Problem("duplicate_key", "a field gets the name of another by input.rename")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from batchdrop.records.columns import OUR_COLUMNS
+from batchdrop.records.columns import OUR_COLUMNS, UNREAD
 from batchdrop.records.model import SourceRecord
 from batchdrop.records.safecell import protect
 
@@ -66,7 +66,7 @@ def _json_row(raw: bytes, ours: dict[str, object]) -> bytes:
     try:
         fields: dict[str, object] = dict(_object.decode(raw))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _encode({"batchdrop_raw": raw.decode("utf-8", "replace"), **ours}) + b"\n"
+        return _encode({UNREAD: raw.decode("utf-8", "replace"), **ours}) + b"\n"
     if any(name in fields for name in OUR_COLUMNS) or not fields:
         return _LINE_ENDS.sub(b" ", _encode({k: v for k, v in fields.items() if k not in OUR_COLUMNS} | ours)) + b"\n"
     # The user's own bytes are kept as they are, our keys put before the last brace.
