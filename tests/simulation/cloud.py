@@ -101,7 +101,7 @@ class Cloud:
             finally:
                 if task.dead:
                     datagroup._tokens.clear()  # the process is gone, and what it kept with it
-                self.kernel.after(0, lambda: answer(*outcome))
+                self.kernel.after(rng.uniform(0.01, 0.2), lambda: answer(*outcome))
 
         task.body = body
         self.kernel.spawn(task)

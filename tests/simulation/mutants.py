@@ -314,8 +314,8 @@ MUTANTS = (
     Mutant(
         "lines split where Unicode does",
         LIBRARY + "records/index.py",
-        'lines = data.split(b"\\n")',
-        'lines = [line.encode() for line in data.decode().splitlines()] + [b""]',
+        'records = data.split(b"\\n")',
+        'records = [record.encode() for record in data.decode().splitlines()] + [b""]',
         RECORDS,
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -311,6 +312,19 @@ def test_a_write_repeated_by_the_sdk_is_known_as_our_own(operation: str, nth: in
         assert simulation.job.closed_at / 1000 < simulation.job.created_at / 1000 + 600
 
 
+@pytest.mark.acceptance("D9")
+def test_so_are_the_writes_of_a_second_attempt() -> None:
+    chosen = scenario("lookup")
+    refused = (place(chosen, "submit", "http POST /import"), "refused")
+    calls = run(chosen, 0, [refused]).calls
+    writes = [n for n, (f, o, _) in enumerate(calls) if f == "submit" and o == "table.update" and n > refused[0]]
+    for number in writes:
+        with Simulation(chosen, 0, Plan([refused, (number, "repeat")])) as simulation:
+            report = ended(simulation)
+            assert [batch["attempts"] for batch in report["batches"]] == [2, 1]
+            assert (simulation.job.closed_at - simulation.job.created_at) / 1000 < 600, number
+
+
 @pytest.mark.acceptance("D10")
 @pytest.mark.parametrize("name", NAMES)
 def test_while_the_ledger_is_away_no_vendor_is_called(name: str) -> None:
@@ -432,15 +446,37 @@ def test_a_callback_replayed_hundreds_of_times_wakes_the_job_at_most_once_in_hal
         assert simulation.check() == []
 
 
+class Meanwhile(Plan):
+    """Has something happen a moment after one call began."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+        self.then: Callable[[], None] = lambda: None
+
+    def fault(self, number: int, sort: str) -> str:
+        if number == self.number:
+            self.then()
+        return ""
+
+
 @pytest.mark.acceptance("F4")
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(6))
 def test_no_callback_is_lost_however_it_falls_together_with_the_wait(seed: int) -> None:
     chosen = scenario("lookup")
     patient = replace(chosen, route={**chosen.route, "poll": {"first": "15m", "factor": 1, "max": "15m"}})
-    with Simulation(patient, seed) as simulation:
-        oneshot(simulation).vendor.seconds = 0.3 + seed * 0.12  # done before, while, or after the wait begins
-        ended(simulation)
-        assert (simulation.job.closed_at - simulation.job.created_at) / 1000 < 120
+    ways = ("submit", "poll", "workflow")
+    for number in [n for n, (function, _, _) in enumerate(run(patient, seed).calls) if function in ways][4:]:
+        plan = Meanwhile(number)
+        with Simulation(patient, seed, plan) as simulation:
+            plan.then = partial(simulation.later, 0.035, partial(_done_and_told, simulation))
+            ended(simulation)
+            assert (simulation.job.closed_at - simulation.job.created_at) / 1000 < 200, number
+
+
+def _done_and_told(simulation: Simulation) -> None:
+    oneshot(simulation).vendor.seconds = 0.0
+    simulation.cloud.call_back(TOKEN_PATH + simulation.token(simulation.job.job_id))
 
 
 @pytest.mark.acceptance("F5")
