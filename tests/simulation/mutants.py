@@ -313,9 +313,16 @@ MUTANTS = (
     # records
     Mutant(
         "lines split where Unicode does",
-        LIBRARY + "records/index.py",
-        'records = data.split(b"\\n")',
-        'records = [record.encode() for record in data.decode().splitlines()] + [b""]',
+        LIBRARY + "records/jsoncodec.py",
+        "records = len(lines.decode_lines(block.data))",
+        "records = len(block.data.decode().splitlines())",
+        RECORDS,
+    ),
+    Mutant(
+        "numbers through floats",
+        LIBRARY + "records/cells.py",
+        "    return msgspec.Raw(cell)\n",
+        "    return msgspec.Raw(repr(float(cell)).encode())\n",
         RECORDS,
     ),
 )
