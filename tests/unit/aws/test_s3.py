@@ -200,3 +200,15 @@ def test_a_read_that_keeps_breaking_fails_in_the_end() -> None:
 def test_a_range_answered_with_the_whole_object_is_cut_to_what_was_asked_for() -> None:
     stream = S3Objects(_Client(DATA, heeds=False)).open(ObjectRef(BUCKET, "k", "v", 200), 100, 150)
     assert stream.read() == DATA[100:150]
+
+
+@pytest.mark.acceptance("A4")
+def test_a_listing_of_versions_has_the_overwritten_and_the_deleted_but_no_delete_markers(
+    s3: Any, objects: S3Objects
+) -> None:
+    first, second = put(s3, "drops/r/a.csv", b"old"), put(s3, "drops/r/a.csv", b"newer")
+    s3.delete_object(Bucket=BUCKET, Key=first.key)
+    put(s3, "elsewhere", b"x")
+    found = {(ref.key, ref.version_id, ref.size) for ref in objects.versions(BUCKET, "drops/")}
+    assert found == {(first.key, first.version_id, 3), (first.key, second.version_id, 5)}
+    assert all(ref.modified > 0 for ref in objects.versions(BUCKET, "drops/"))
