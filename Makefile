@@ -1,7 +1,7 @@
 # make setup | test | lint | demo | bench | docs | lock | clean      (needs only Python >= 3.11 with venv)
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: acceptance help setup explore mutants test gates lint format demo bench bench-cold bench-aws cost docs lock clean
+.PHONY: acceptance test-browser help setup explore mutants test gates lint format demo bench bench-cold bench-aws cost docs lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,6 +13,8 @@ export SAM_CLI_TELEMETRY := 0
 help:
 	@echo 'make setup  install everything into $(VENV)'
 	@echo 'make test   everything CI checks'
+	@echo 'make test-browser  the report in a real Chromium, which is installed if it is missing (Debian)'
+	@echo 'make acceptance  the acceptance rows, their tests, and whether they pass'
 	@echo 'make demo   the main job on this machine: embedded AWS, five vendor simulators, one drop each'
 	@echo 'make gates  the scanners, in a virtual environment of their own'
 	@echo 'make lint   ruff, mypy and sam validate only'
@@ -36,9 +38,13 @@ lint: setup
 	@if [ -f template.yaml ]; then echo '== sam validate' && sam validate --region eu-west-1 && sam validate --lint --region eu-west-1; fi
 
 test: lint
+	@echo '== not run here: make gates (checkov, bandit, pip-audit, schemathesis; needs a download of its own)'
 	@echo '== pytest'
 	@pytest
-	@echo '== not run here: make gates (checkov, bandit, pip-audit, schemathesis; needs a download of its own)'
+
+test-browser: setup
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }
+	@pytest tests/browser
 
 GATES := .venv-gates
 $(GATES)/.installed: tests/security/requirements-gates.txt

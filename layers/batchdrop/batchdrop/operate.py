@@ -15,6 +15,11 @@ from batchdrop.route import Route, read_route
 from batchdrop.words import BatchState, JobOutcome
 from batchdrop.world import World
 
+NEED_MENDING = {
+    "row_too_short",
+    "row_too_long",
+}  # written with as many cells as the header has: no longer the row it was
+
 
 class CannotOperate(BatchdropError):
     """The job is not in a state in which this can be done; says why and what can."""
@@ -125,8 +130,14 @@ def rerun(world: World, job_id_: str, *, only_rejected: bool = False) -> Job:
 
 def _drop_rejects(world: World, old: Job) -> Drop:
     bucket, place = world.settings.results_bucket, folder(old)
-    with world.objects.open(ObjectRef(bucket, f"{place}report.json")) as report:
-        name = str(json.loads(report.read())["rejects_file"])
+    with world.objects.open(ObjectRef(bucket, f"{place}report.json")) as body:
+        report = json.loads(body.read())
+    if NEED_MENDING & {reject["code"] for reject in (*report["reject_reasons"], *report["rejects"])}:
+        raise CannotOperate(
+            f"job {old.job_id} has rows with too few or too many cells, whose values nobody may guess: "
+            f"`batchdrop rejects {old.job_id} -o FILE`, mend them, and drop the file"
+        )
+    name = str(report["rejects_file"])
     found = world.objects.head(ObjectRef(bucket, place + name))
     key = f"drops/{old.route}/{old.job_id}.{name}"
     with world.objects.open(found) as body:

@@ -1,0 +1,44 @@
+"""Dropping again: what counts as the same bytes, and what must be mended first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from batchdrop.operate import CannotOperate, rerun
+from local.simulators.clock import ManualClock
+from local.simulators.datagroup import DataGroupSimulator
+from tests.unit.destinations.sets_fixtures import Desk
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    clock = ManualClock()
+    with DataGroupSimulator(seconds_per_state=0.1, clock=clock) as simulator:
+        example = simulator.example()
+        yield Desk(simulator, clock, {**example["route"], "on_duplicate_content": "skip"}, example["secret"])
+
+
+@pytest.mark.acceptance("A15")
+def test_bytes_of_a_job_that_came_to_nothing_are_no_repeat(desk: Desk) -> None:
+    good, desk.secret = desk.secret, {**desk.secret, "password": "wrong"}
+    failed = desk.run(desk.drop({"a.csv": b"id\n1\n"}, ready=None))
+    assert (failed["outcome"], failed["counts"]["unprocessed"]) == ("failed", 1)
+
+    desk.secret = good
+    desk.clock.advance(3600)  # by then the account's circuit lets one job try
+    second = desk.run(desk.drop({"b.csv": b"id\n1\n"}, ready=None))
+    third = desk.run(desk.drop({"c.csv": b"id\n1\n"}, ready=None))
+
+    assert (second["outcome"], second["duplicate_content_of"]) == ("completed", None)
+    assert third["failure"]["reason"] == "duplicate_content"
+    assert third["duplicate_content_of"] == second["job_id"]
+
+
+def test_rows_whose_cells_do_not_fit_the_header_are_not_dropped_again_unmended(desk: Desk) -> None:
+    report = desk.run(desk.drop({"a.csv": b"id,n\n1,a\n3\n2,b,c\n"}, ready=None))
+    assert (report["outcome"], report["counts"]["invalid"]) == ("completed_with_rejects", 2)
+
+    with pytest.raises(CannotOperate, match="mend them"):
+        rerun(desk, report["job_id"], only_rejected=True)
