@@ -14,7 +14,7 @@ from unittest.mock import patch
 from batchdrop import capability
 from batchdrop.destinations import datagroup
 from batchdrop.job import Batch, Job
-from batchdrop.session import NOTIFICATION_KEYS
+from batchdrop.notify import NOTIFICATION_KEYS
 from batchdrop.world import Settings
 from tests.simulation.cloud import DROPS, RESULTS, Cloud
 from tests.simulation.faults import Choice, Outage, Plan

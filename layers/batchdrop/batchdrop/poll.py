@@ -8,6 +8,7 @@ from typing import Literal
 from batchdrop.destinations.base import Canceled, Session, Status, VendorState
 from batchdrop.errors import Ambiguous, AuthExpired, ConditionFailed, ProvablyNotSent, RateLimited, Rejected
 from batchdrop.job import Batch, Job
+from batchdrop.notify import HINT_WINDOW_MS
 from batchdrop.ports import Absent, AbsentOrBelow
 from batchdrop.route import Route, read_route
 from batchdrop.session import open_session
@@ -16,7 +17,7 @@ from batchdrop.world import Invocation, World
 
 # A wait for a notification has a literal time-out in the workflow, so there is one state for each of these.
 AWAITS = (900, 300, 60, 15)
-HINT_WINDOW = 30  # seconds: within them a further callback wakes nobody, so no wait may be longer
+HINT_WINDOW = HINT_WINDOW_MS // 1000  # within it a further callback wakes nobody, so no wait may be longer
 MOST_LAPS = 1700  # of the loop in one execution: 13 history events each where it awaits a callback, of 25,000
 READ_LAG = 600  # seconds a vendor may answer 404 for a batch it has just taken
 LONGEST_RETRY_AFTER = 6 * 3600.0

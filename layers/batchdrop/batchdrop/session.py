@@ -10,12 +10,12 @@ from batchdrop import capability
 from batchdrop.destinations.base import Payload, Session
 from batchdrop.errors import SecretError
 from batchdrop.job import Job
+from batchdrop.notify import NOTIFICATION_KEYS
 from batchdrop.places import folder
 from batchdrop.ports import ObjectRef, Objects
 from batchdrop.route import Route
 from batchdrop.world import World
 
-NOTIFICATION_KEYS = "notification-keys"
 _AFTER_DEADLINE = 24 * 3600  # seconds a callback URL outlives its job's deadline
 
 
