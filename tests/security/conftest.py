@@ -6,11 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from local import deployment, stack
-from local.emulator import free_port
+from tests.e2e.deployed import deployed
 from tests.e2e.rig import Rig
-
-SHORT = {"SubmitTimeout": "30", "LeaseMargin": "2", "Reserve": "8", "QuietPeriod": "1"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -23,12 +20,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """A deployed stack on a free port; nothing of it is left afterwards."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BATCHDROP_HOME", str(tmp_path_factory.mktemp("home")))
-        fixed = deployment.parameters
-        patch.setattr(deployment, "parameters", lambda port: fixed(port) | SHORT)
-        found = stack.up(lambda _: None, port=free_port())
-        try:
-            yield Rig(found)
-        finally:
-            stack.down()
+    with deployed(tmp_path_factory.mktemp("home")) as found:
+        yield found
