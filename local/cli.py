@@ -1,70 +1,40 @@
-"""The `batchdrop` command: its verbs, and how errors end it."""
+"""The `batchdrop` command: how it begins, and how errors end it."""
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable
-from typing import Any
 
-import typer
-
-from local import show
-from local.exits import EXIT_CODES, FAILED
+from local.exits import FAILED
 from local.trouble import Trouble
-from local.verbs import decisions, dropping, jobs, reports, routes, stack
-
-_ABOUT = """Drop files in a bucket; Batchdrop sends them to a vendor's batch API and accounts for every record.
-
-It works alike on the local stack (batchdrop up) and, with AWS credentials
-and --stack NAME, on a deployed one. Every verb takes --json; for a JOB, the
-beginning of its id will do.
-
-\b
-Examples:
-  batchdrop up --detach --simulators
-  batchdrop check people.csv --route datagroup
-  batchdrop watch "$(batchdrop drop people.csv --route datagroup)"
-  batchdrop --install-completion
-"""
-_EPILOG = "Exit codes: " + " · ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items())
-
-app = typer.Typer(
-    help=_ABOUT,
-    epilog=_EPILOG,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-_PANELS: dict[str, dict[str, Callable[..., Any]]] = {
-    "Local stack": {"up": stack.up, "down": stack.down, "env": stack.env},
-    "Drops": {"check": dropping.check, "drop": dropping.drop},
-    "Jobs": {"jobs": jobs.jobs, "show": jobs.show_, "watch": jobs.watch, "wait": jobs.wait},
-    "Results": {"report": reports.report, "rejects": reports.rejects},
-    "Decisions": {"cancel": decisions.cancel, "resolve": decisions.resolve, "rerun": decisions.rerun},
-}
-app.add_typer(routes.app, name="routes", rich_help_panel="Drops")
-for panel, verbs in _PANELS.items():
-    for verb, function in verbs.items():
-        app.command(name=verb, rich_help_panel=panel)(function)
 
 
 def main() -> None:
     """Run the command. Errors the user can mend end it with their message, never with a traceback."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a letter gets its number
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
+        from local.app import app  # here, so that a package it misses is told like any error
+
         app()
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:  # the reader of our output has gone: nothing to say to it
-        sys.stderr.close()
-        sys.exit(141)
+    except ModuleNotFoundError as missing:
+        sys.stderr.write(f"batchdrop: the package {missing.name} is not installed: make setup\n")
+        sys.exit(FAILED)
     except Exception as error:
         message = _message(error)
         if message is None:
             raise
-        show.err.print(f"batchdrop: {message}", markup=False, style="red")
-        sys.exit(error.code if isinstance(error, Trouble) else FAILED)
+        _fail(error, message)
+
+
+def _fail(error: Exception, message: str) -> None:
+    from local import show
+
+    _forget_output()
+    show.fail(message)
+    sys.exit(error.code if isinstance(error, Trouble) else FAILED)
 
 
 def _message(error: Exception) -> str | None:
@@ -72,3 +42,11 @@ def _message(error: Exception) -> str | None:
     from local.refusals import explain
 
     return str(error) if isinstance(error, Trouble | BatchdropError) else explain(error)
+
+
+def _forget_output() -> None:
+    """What could not be written is not tried again at the very end, where nobody catches the error."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

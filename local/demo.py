@@ -61,7 +61,6 @@ def _catalogue(path: Path) -> None:
 
 _DONE, _PARTLY, _HANDED = JobOutcome.COMPLETED, JobOutcome.COMPLETED_WITH_REJECTS, JobOutcome.HANDED_OVER
 _BY_WEIGHT = {"input": {"types": {"price": "number", "quantity": "number"}}}
-_BY_USER = {"input": {"id": ["$user_account_id", "$ts"]}}
 _DRY_RUN = {"account": {"mode": "dry-run"}}
 CASES = (
     Case("emails", "datagroup", "mailing-list.csv", samples.mailing_list, _DONE, Counts(5_000)),
@@ -73,7 +72,7 @@ CASES = (
     ),
     Case(
         "visits", "mediarithmics", "activities.ndjson", samples.activities, _PARTLY, Counts(1_997, rejected=3),
-        _BY_USER, (18, 445, 2_000),
+        lines=(18, 445, 2_000),
     ),
     Case("shop", "ometria", "shop", samples.shop_set, _DONE, Counts(522)),
     Case("people", "haplo", "people", samples.people_set, _HANDED, Counts(unconfirmed=340)),

@@ -8,14 +8,26 @@ from batchdrop.job import Batch, Job
 from batchdrop.places import iso
 from batchdrop.words import RecordOutcome
 
+STATES = {
+    "reading": "the drop is read once as a whole, to see whether it can be used",
+    "submitting": "batches are packaged and submitted",
+    "resting": "the submission pauses: the vendor asked for it or does not answer, or another job goes first",
+    "waiting": "everything is submitted; the vendor is at work",
+    "canceling": "it was canceled, and ends when it is next looked at",
+}
+
 
 def state(job: Job) -> str:
-    """The outcome of an ended job; what an unfinished one is at."""
+    """The outcome of an ended job; what an unfinished one is at, by `STATES`."""
     if job.outcome:
         return job.outcome
     if job.cancel_at:
         return "canceling"
-    return "waiting" if job.packaged_at else "submitting"
+    if job.packaged_at:
+        return "waiting"
+    if job.not_before:
+        return "resting"
+    return "submitting" if job.inspection else "reading"
 
 
 def summary(job: Job) -> dict[str, Any]:
@@ -45,6 +57,7 @@ def detail(job: Job, batches: list[Batch]) -> dict[str, Any]:
         "failure": job.failure or None,
         "previous": job.previous or None,
         "warnings": job.warnings,
+        "rests_until": iso(job.not_before),
         "report_key": job.report_key or None,
         "batches": [_batch(b) for b in batches],
     }
@@ -70,6 +83,7 @@ def _batch(batch: Batch) -> dict[str, Any]:
 
 
 COLUMNS = ("job", "route", "state", "records", "accepted", "not accepted", "size", "drop", "since")
+_LONGEST = 60  # characters of a drop's name in a list for people
 BRIEF = ("job", "route", "state", "records", "accepted", "size", "drop", "since")
 
 
@@ -83,12 +97,17 @@ def brief(job: Job) -> tuple[object, ...]:
     """The same for a terminal, by `BRIEF`."""
     records, accepted, _ = tally(job)
     since = (iso(job.created_at) or "")[5:16].replace("T", " ")
-    drop = _drop(job).removesuffix("/_READY")
+    drop = _shortened(_drop(job).removesuffix("/_READY"))
     return short(job), job.route, state(job), records, accepted, size(job.size), drop, since
 
 
 def _drop(job: Job) -> str:
     return job.key.removeprefix(f"drops/{job.route}/")
+
+
+def _shortened(text: str) -> str:
+    """A long name with its middle left out: its end tells files apart, and their format."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}…{text[1 - _LONGEST // 2 :]}"
 
 
 def short(job: Job) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -10,7 +11,9 @@ from batchdrop.drop import READY
 from batchdrop.job import Job
 from batchdrop.parcels import Parcel, Parcels, look_into, parcels_of
 from batchdrop.ports import ObjectRef, Objects
+from batchdrop.records.model import Problem, SourceRecord
 from batchdrop.records.source import FileSource
+from batchdrop.report.drop_warnings import drop_warnings
 from batchdrop.route import Route
 from local import upload
 
@@ -43,13 +46,14 @@ def run(path: Path, route: Route) -> DryRun:
     job = _job(path, route)
     job.inspection = look_into(job, route, objects, lambda: None)
     parcels = parcels_of(job, route, objects)
-    found = DryRun(format=str(job.inspection.get("format", "")), warnings=list(job.inspection.get("warnings", [])))
+    names = [str(member["name"]) for member in job.members] or [path.name]
+    found = DryRun(format=str(job.inspection.get("format", "")), warnings=drop_warnings(job.inspection))
     for parcel in parcels.batches(None):
-        _add(found, parcel, parcels)
+        _add(found, parcel, parcels, names)
     return found
 
 
-def _add(found: DryRun, parcel: Parcel, parcels: Parcels) -> None:
+def _add(found: DryRun, parcel: Parcel, parcels: Parcels, names: Sequence[str]) -> None:
     if parcel.payload:
         entry = {"n": len(found.batches) + 1, "records": parcel.records, "invalid": parcel.invalid}
         found.batches.append(entry | {"bytes": parcel.payload.size, "sha256": parcel.payload.sha256})
@@ -57,15 +61,16 @@ def _add(found: DryRun, parcel: Parcel, parcels: Parcels) -> None:
     found.records += parcel.records
     found.invalid += parcel.invalid
     if parcel.invalid:
-        found.problems += _problems(parcels, parcel)
+        replay = parcels.replay(parcel.start, parcel.end)
+        found.problems += (_problem(record, record.problem, names) for record in replay if record.problem)
 
 
-def _problems(parcels: Parcels, parcel: Parcel) -> list[dict[str, Any]]:
-    return [
-        {"line": r.line, "column": r.problem.column, "id": r.id, "code": r.problem.code, "message": r.problem.message}
-        for r in parcels.replay(parcel.start, parcel.end)
-        if r.problem
-    ]
+def _problem(record: SourceRecord, problem: Problem, names: Sequence[str]) -> dict[str, Any]:
+    """Of a set's file the message begins with the name."""
+    file = max((name for name in names if problem.message.startswith(f"{name}: ")), key=len, default=names[0])
+    message = problem.message.removeprefix(f"{file}: ")
+    place = {"file": file, "line": record.line, "column": problem.column}
+    return place | {"id": record.id, "code": problem.code, "message": message}
 
 
 def _job(path: Path, route: Route) -> Job:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from rich.console import Group, RenderableType
 from rich.live import Live
@@ -18,12 +19,15 @@ from batchdrop.words import BatchState
 from batchdrop.world import World
 from local import describe, show
 from local.progress import Progress, progress_of
+from local.tables import table
 
-COLUMNS = ("job", "route", "state", "packaged", "sent", "vendor", "done", "read", "rate", "left")
+COLUMNS = ("job", "route", "state", "size", "packaged", "sent", "vendor", "done", "read", "rate", "left")
+SPARE = ("done", "rate", "size", "route", "read", "sent")  # left out where the terminal is narrow, the first one first
 PAUSE = 0.5  # seconds between two looks
 TELL_EVERY = 2.0  # seconds between two lines in a pipe about a job whose state is the same
 _RECENT = 20  # jobs shown when all are watched
 _BATCHES = 20  # of a job watched alone
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,34 +86,45 @@ def watch_all(world: World, *, as_json: bool) -> None:
 
 @contextmanager
 def _shown(*, as_json: bool, alone: bool) -> Iterator[Callable[[list[Seen]], None]]:
-    if as_json or not show.out.is_terminal:
+    if as_json or not show.out.is_terminal or show.out.is_dumb_terminal:
         yield Lines(as_json).tell
         return
     with Live(console=show.out, auto_refresh=False, vertical_overflow="visible") as live:
-        yield lambda seen: live.update(picture(seen, alone=alone), refresh=True)
+        yield lambda seen: live.update(picture(seen, alone=alone, room=show.out.height), refresh=True)
 
 
 # --- on a terminal ---
 
 
-def picture(seen: list[Seen], *, alone: bool = False) -> RenderableType:
-    """What a terminal shows at one look."""
+def picture(seen: list[Seen], *, alone: bool = False, room: int = 100) -> RenderableType:
+    """What a terminal of so many lines shows at one look: what is still under way first where not all has room."""
     if not seen:
         return Text("no job yet: a drop takes a moment to be claimed", style="dim")
-    parts: list[RenderableType] = [show.drawn(COLUMNS, map(_row, seen))]
-    if alone and seen[0].batches:
-        latest = sorted(seen[0].batches, key=lambda b: (not b.status.is_open, -b.n))[:_BATCHES]
+    if not alone:
+        shown = _fitting(seen, room - 2, key=lambda s: s.job.is_closed)
+        return Group(table(COLUMNS, map(_row, shown), SPARE), *_more(len(seen) - len(shown), "jobs"))
+    parts: list[RenderableType] = [table(COLUMNS, map(_row, seen), SPARE)]
+    if batches := seen[0].batches:
+        latest = _fitting(batches[::-1], min(_BATCHES, room - 6), key=lambda b: not b.status.is_open)
         lines = ((b.n, b.state, b.word, b.records, describe.size(b.bytes), _receipt(b)) for b in latest)
-        parts += [Text(), show.drawn(("batch", "state", "vendor says", "records", "size", "receipt"), lines)]
+        parts += [Text(), table(("batch", "state", "vendor says", "records", "size", "receipt"), lines, ("size",))]
+        parts += _more(len(batches) - len(latest), "batches")
     return Group(*parts)
+
+
+def _fitting(found: Sequence[T], room: int, key: Callable[[T], bool]) -> Sequence[T]:
+    return found if len(found) <= room else sorted(found, key=key)[: max(room, 1)]
+
+
+def _more(count: int, what: str) -> list[RenderableType]:
+    return [Text(f"and {count} more {what}", style="dim")] if count > 0 else []
 
 
 def _row(seen: Seen) -> tuple[object, ...]:
     job, at = seen.job, seen.progress
-    packaged = f"{at.percent}% {describe.size(at.total)}"
-    rate = f"{describe.size(int(at.rate))}/s" if at.rate and not job.is_closed else ""
-    counts = (at.sent, at.at_vendor, at.done, at.collected)
-    return describe.short(job), job.route, describe.state(job), packaged, *counts, rate, _left(seen)
+    rate = f"{describe.size(int(at.rate))}/s" if at.rate else ""
+    how_far = (describe.size(at.total), f"{at.percent}%", at.sent, at.at_vendor, at.done, at.collected)
+    return describe.short(job), job.route, describe.state(job), *how_far, rate, _left(seen)
 
 
 def _left(seen: Seen) -> str:
@@ -152,7 +167,7 @@ def sentence(one: Seen) -> str:
         parts.append(f"{at.percent}% of {describe.size(at.total)} packaged")
     if one.batches:
         parts.append(_batches(one.batches, at))
-    if at.rate and not job.is_closed:
+    if at.rate:
         parts.append(f"{describe.size(int(at.rate))}/s")
     if at.left is not None:
         parts.append(f"about {describe.span(at.left)} left")

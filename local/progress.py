@@ -9,10 +9,13 @@ from typing import Any
 from batchdrop.job import Batch, Job
 from batchdrop.words import BatchState
 
+_LATEST = 10  # batches by which the pace is told
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Bytes are of the expanded drop; `rate` in bytes a second and `left` in seconds are None where unknown."""
+    """Bytes are of the expanded drop; `rate`, of packaging in bytes a second, and `left` in seconds are None where
+    there is none, or none is known."""
 
     total: int
     packaged: int
@@ -36,12 +39,12 @@ def progress_of(job: Job, batches: Sequence[Batch], now: int) -> Progress:
     """The progress of a job at `now`, in milliseconds."""
     total = int(job.inspection.get("expanded_bytes") or job.size)
     packaged = _packaged(job, batches, total)
-    rate = _rate(job, batches, packaged)
+    rate = None if job.packaged_at or job.is_closed else _rate(job, batches, total)
     states = [batch.status for batch in batches]
     done = sum(not state.is_open for state in states)
     at_vendor = states.count(BatchState.SUBMITTED)
     left = None if job.is_closed else _left(job, batches, done, at_vendor, now)
-    if left is None and not job.packaged_at and rate and packaged < total:
+    if rate and packaged < total:
         left = (total - packaged) / rate
     collected = sum(bool(batch.collected_at) for batch in batches)
     return Progress(total, packaged, done + at_vendor, at_vendor, done, collected, rate, left)
@@ -64,9 +67,16 @@ def _of_set(job: Job, going_on: Mapping[str, Mapping[str, Any]]) -> int:
     return sum(places.get(str(m["name"]), int(m["size"])) for m in job.members)
 
 
-def _rate(job: Job, batches: Sequence[Batch], packaged: int) -> float | None:
-    took = (batches[-1].packaged_at - job.created_at) / 1000 if batches else 0
-    return packaged / took if took > 0 and packaged else None
+def _rate(job: Job, batches: Sequence[Batch], total: int) -> float | None:
+    """Of the latest batches; of the only one, since the claim."""
+    latest = batches[-_LATEST:]
+    if not latest:
+        return None
+    begun = latest[0].packaged_at if len(latest) > 1 else job.created_at
+    before = _packaged(job, latest[:1], total) if len(latest) > 1 else 0
+    took = (latest[-1].packaged_at - begun) / 1000
+    gone = _packaged(job, batches, total) - before
+    return gone / took if took > 0 and gone > 0 else None
 
 
 def _left(job: Job, batches: Sequence[Batch], done: int, at_vendor: int, now: int) -> float | None:

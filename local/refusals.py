@@ -19,8 +19,8 @@ _DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
 
 def explain(error: Exception) -> str | None:
     """The message for an error of botocore's or of a file's; None for what is a fault of ours."""
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror and not isinstance(error, ConnectionError):
+        return f"{error.filename}: {error.strerror}" if error.filename else f"the output: {error.strerror}"
     if not type(error).__module__.startswith("botocore"):
         return None
     from botocore import exceptions as aws

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,32 +9,21 @@ from urllib.parse import urlsplit
 
 from batchdrop.errors import RouteError
 from batchdrop.route import Route, read_route
+from local.plainfiles import read_file
 from local.trouble import Trouble
 
 DEFAULT_NAME = "route"
 
 
-def read_file(path: Path) -> Any:
-    """What a YAML or JSON file holds; `Trouble` with file and line when it cannot be read."""
-    import yaml
-
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Trouble(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}") from None
-    try:
-        return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else getattr(error, "lineno", "?")
-        kind = "JSON" if path.suffix == ".json" else "YAML"
-        # Only the place: the text around it may be a secret.
-        raise Trouble(f"{path}, line {line}: this is not valid {kind}") from None
+def read_raw(path: Path) -> Any:
+    """What a route file holds, without the `$schema` by which an editor checks it."""
+    raw = read_file(path)
+    return {k: v for k, v in raw.items() if k != "$schema"} if isinstance(raw, dict) else raw
 
 
 def read_route_file(path: Path, name: str, allow_insecure: Sequence[str]) -> Route:
     """A valid route from a file; `RouteError` names what is wrong with it."""
-    return read_route(name, read_file(path), tuple(allow_insecure))
+    return read_route(name, read_raw(path), tuple(allow_insecure))
 
 
 def any_host(raw: Any) -> tuple[str, ...]:

@@ -5,83 +5,65 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
+
+from local import tables
+from local.safetext import in_json, printable
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
-_LONG = 22  # characters of a cell that may be folded where a table is too wide
-
-STYLES = {
-    "completed": "green",
-    "handed_over": "green",
-    "completed_with_rejects": "yellow",
-    "held": "yellow",
-    "failed": "red",
-    "timed_out": "red",
-    "canceled": "red",
-}
-
 
 def say(message: str) -> None:
     """Progress, for people."""
-    err.print(message, markup=False)
+    err.print(printable(message), markup=False)
+
+
+def fail(message: str) -> None:
+    """What ends the command."""
+    err.print(printable(f"batchdrop: {message}"), markup=False, style="red")
 
 
 def plain(text: str) -> None:
-    """A result as it is, without wrapping, markup or colour."""
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
-    sys.stdout.flush()  # who reads a pipe sees progress as it happens
+    """A result, without wrapping, markup or colour."""
+    _write(printable(text))
 
 
 def outcome(name: str, text: str) -> None:
     """A line about an outcome, in its colour on a terminal."""
-    out.print(Text(text, STYLES.get(name, ""))) if out.is_terminal else plain(text)
+    out.print(Text(printable(text), tables.STYLES.get(name, ""))) if out.is_terminal else plain(text)
 
 
 def as_json(value: object) -> None:
-    plain(json.dumps(value, indent=2, ensure_ascii=False, default=_number))
+    json_text(json.dumps(value, indent=2, ensure_ascii=False, default=_number))
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table on a terminal; tab-separated lines, with a heading, in a pipe."""
+def json_text(text: str) -> None:
+    """JSON that is text already."""
+    _write(in_json(text))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], spare: Sequence[str] = ()) -> None:
+    """A table on a terminal, narrow ones without the columns of `spare`; in a pipe lines with tabs and a heading."""
     if out.is_terminal:
-        out.print(drawn(columns, rows), soft_wrap=False)
+        out.print(tables.table(columns, rows, spare), soft_wrap=False)
     else:
         for row in (columns, *rows):
-            plain("\t".join(_cell(c) for c in row))
+            _write("\t".join(map(tables.cell, row)))
 
 
-def drawn(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
-    """A table for a terminal."""
-    lines = [[_cell(c) for c in row] for row in rows]
-    found = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
-    for n, column in enumerate(columns):
-        numbers = all(line[n][:1].isdigit() or not line[n] for line in lines)
-        long = any(len(line[n]) > _LONG for line in lines)
-        side: Literal["left", "right"] = "right" if numbers and n else "left"
-        found.add_column(column, overflow="fold", no_wrap=not long, min_width=10 if long else None, justify=side)
-    for line in lines:
-        found.add_row(*map(_coloured, line))
-    return found
-
-
-def _cell(value: object) -> str:
-    return "" if value is None else " ".join(str(value).split())
-
-
-def _coloured(text: str) -> Text:
-    return Text(text, STYLES.get(text, ""))
-
-
-def aligned(columns: Sequence[str], rows: Iterable[Sequence[object]], width: int) -> None:
+def aligned(columns: Sequence[str], rows: Iterable[Sequence[object]], width: int, spare: Sequence[str] = ()) -> None:
     """A table for people, in a pipe too, where it is so wide."""
     console = out if out.is_terminal else Console(highlight=False, width=width)
-    console.print(drawn(columns, rows), soft_wrap=False)
+    console.print(tables.table(columns, rows, spare), soft_wrap=False)
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    sys.stdout.flush()  # who reads a pipe sees progress as it happens
 
 
 def _number(value: Any) -> object:

@@ -25,6 +25,7 @@ _MAKERS: Mapping[str, Callable[..., str]] = {
     "report": reports.report,
     "route": routes.route,
     "source": code.source,
+    "states": command.states,
     "verbs": command.verbs,
 }
 

@@ -9,7 +9,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from local.cli import app
+from local import describe
+from local.app import app
 from local.docs.markdown import table
 from local.exits import EXIT_CODES
 
@@ -22,6 +23,11 @@ def verbs() -> str:
 def exits() -> str:
     """The exit codes."""
     return table(("exit code", "meaning"), ((f"{code}", meaning) for code, meaning in EXIT_CODES.items()))
+
+
+def states() -> str:
+    """What a job is at before it has ended."""
+    return table(("state", "meaning"), ((f"`{state}`", meaning) for state, meaning in describe.STATES.items()))
 
 
 def _leaves(words: str, command: Any) -> Iterator[tuple[str, Any]]:

@@ -45,14 +45,8 @@ def _kind(field: Field) -> str:
     if field.choices:
         return " · ".join(f"`{choice}`" for choice in field.choices)
     bounds = [(field.minimum, "at least"), (field.maximum, "at most")]
-    write = _duration if field.kind == "duration" else "{:,}".format
-    told = [f"{words} {write(bound)}" for bound, words in bounds if bound]
+    told = [f"{words} {field.bound(bound)}" for bound, words in bounds if bound]
     return ", ".join([_NAMES.get(field.kind, field.kind), *told])
-
-
-def _duration(seconds: float) -> str:
-    unit, length = next((u, n) for u, n in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)) if not seconds % n)
-    return f"{seconds // length:g}{unit}"
 
 
 def _given(field: Field) -> str:

@@ -329,7 +329,7 @@ class MediarithmicsSimulator(Simulator[MediarithmicsOptions]):
                     "mime_type": NDJSON,
                 },
                 "secret": "mediarithmics-main",
-                "input": {"format": "auto"},
+                "input": {"format": "auto", "id": ["$user_account_id", "$ts"]},
                 "deadline": "1h",
                 "poll": {"first": "2s", "factor": 1.5, "max": "5s"},
             },

@@ -12,6 +12,7 @@ from local.verbs.options import JobId, Json, Stack
 
 if TYPE_CHECKING:
     from batchdrop.job import Job
+    from batchdrop.world import World
 
 Decision = Literal["resubmit", "adopt", "abandon"]
 
@@ -19,19 +20,27 @@ Decision = Literal["resubmit", "adopt", "abandon"]
 def cancel(job: JobId, *, on: Stack = None, json: Json = False) -> None:
     """Cancel a job: nothing more is sent, and the vendor is asked to stop where it can.
 
-    What a vendor has begun and cannot stop ends as the vendor says; the
-    report tells.
+    It takes effect when the job is next looked at, which by the route's
+    pace of polling may be a while; the answer says by when. What a vendor
+    has begun and cannot stop ends as the vendor says; the report tells.
 
     \b
     Examples:
       batchdrop cancel 3f2a9c0d
     """
     from batchdrop import operate
+    from batchdrop.places import iso
     from local.connection import connect
     from local.jobid import find_job
 
     world = connect(on)
-    _tell(operate.cancel(world, find_job(world, job).job_id), "is being canceled", as_json=json)
+    canceled = operate.cancel(world, find_job(world, job).job_id)
+    expected = iso(_next_look(world, canceled))
+    if json:
+        show.as_json(describe.summary(canceled) | {"expected_by": expected})
+    else:
+        told = f"job {canceled.job_id} is canceled when it is next looked at, expected by {expected}"
+        show.say(f"{told}; batchdrop watch {describe.short(canceled)}")
 
 
 def resolve(
@@ -63,8 +72,11 @@ def resolve(
     from local.jobid import find_job
 
     world = connect(on)
-    found = find_job(world, job).job_id
-    _tell(operate.resolve(world, found, decision, adopt or ""), "goes on", as_json=json)
+    found = operate.resolve(world, find_job(world, job).job_id, decision, adopt or "")
+    if json:
+        show.as_json(describe.summary(found))
+    else:
+        show.say(f"job {found.job_id} goes on; batchdrop watch {describe.short(found)}")
 
 
 def rerun(
@@ -109,8 +121,13 @@ def _decision(*, resubmit: bool, adopt: str | None, abandon: bool) -> Decision:
     return chosen[0]
 
 
-def _tell(job: Job, what: str, *, as_json: bool) -> None:
-    if as_json:
-        show.as_json(describe.summary(job))
-    else:
-        show.say(f"job {job.job_id} {what}; batchdrop watch {describe.short(job)}")
+def _next_look(world: World, job: Job) -> int:
+    """By when a job that waits, or rests, is looked at again, in milliseconds."""
+    from batchdrop.notify import HINT_WINDOW_MS
+    from batchdrop.route import read_route
+
+    if job.task_token:  # it waits for a callback, so the cancel has woken it, or nothing can for so long
+        return world.ledger.now() + HINT_WINDOW_MS
+    route = read_route(job.route, job.config, world.settings.allow_insecure)
+    by_pace = world.ledger.now() + int(route.poll.max_wait * 1000)
+    return min(job.deadline_at, max(by_pace, job.not_before))

@@ -65,7 +65,7 @@ def check(
     if json:
         show.as_json(found.as_dict())
     else:
-        _print(found, chosen)
+        _print(found, chosen, is_set=file.is_dir())
     if found.invalid:
         raise typer.Exit(WITH_REJECTS if found.records else FAILED)
 
@@ -133,7 +133,7 @@ def _route(route: str, on: str | None) -> Route:
     from local.connection import connect
 
     if route.endswith((".yaml", ".yml", ".json")):
-        raw = routefile.read_file(Path(route))
+        raw = routefile.read_raw(Path(route))
         return routefile.good_route(Path(route), routefile.DEFAULT_NAME, routefile.any_host(raw))
     seen = seen_routes.recall(seen_routes.named(on), route)
     if seen is None:
@@ -151,12 +151,12 @@ def _refused(file: Path, refused: DropRefused, *, as_json: bool) -> Exception:
     return Trouble(f"{file}: nothing of it would be sent: {refused}{_place(refused)}")
 
 
-def _print(found: DryRun, route: Route) -> None:
+def _print(found: DryRun, route: Route, *, is_set: bool) -> None:
     rows = [(b["n"], b["records"], b["invalid"], describe.size(b["bytes"]), b["sha256"]) for b in found.batches]
-    show.table(("batch", "records", "invalid", "size", "sha256"), rows)
+    show.table(("batch", "records", "invalid", "size", "sha256"), rows, spare=("sha256",))
     if found.problems:
         show.plain("")
-        columns = ("line", "column", "id", "code", "message")
+        columns = (*(("file",) if is_set else ()), "line", "column", "id", "code", "message")
         show.table(columns, [[problem[c] for c in columns] for problem in found.problems])
     for warning in found.warnings:
         show.say(f"warning: {warning}")

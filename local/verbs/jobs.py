@@ -9,6 +9,7 @@ import typer
 
 from local import describe, show
 from local.exits import FAILED, TIMED_OUT, WITH_REJECTS
+from local.safetext import one_line
 from local.verbs.options import JobId, Json, Stack
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def jobs(
     if json:
         show.as_json({"jobs": [describe.summary(job) for job in found]})
     elif show.out.is_terminal:
-        show.table(describe.BRIEF, map(describe.brief, found))
+        show.table(describe.BRIEF, map(describe.brief, found), spare=("size", "accepted", "records"))
     else:
         show.table(describe.COLUMNS, map(describe.row, found))
 
@@ -59,13 +60,18 @@ def show_(job: JobId, *, on: Stack = None, json: Json = False) -> None:
         show.as_json(found)
         return
     batches = found.pop("batches")
+    found["size"] = describe.size(known.size)
     for name, value in found.items():
-        if value not in (None, [], {}):
-            show.plain(f"{name + ':':<13}{_text(value)}")
+        if value not in (None, [], {}) and name not in ("outcome", "counts"):  # said by the state, and below
+            show.plain(f"{name + ':':<13}{one_line(_text(value))}")
+    if known.counts:
+        show.plain(f"{'records:':<13}{describe.counted(known)}")
     if batches:
         show.plain("")
-        columns = ("n", "state", "status", "attempt", "records", "invalid", "bytes", "receipt", "message")
-        show.table(columns, [[_text(batch[c]) for c in columns] for batch in batches])
+        said = ("message",) if any(batch["message"] for batch in batches) else ()
+        columns = ("n", "state", "status", "attempt", "records", "invalid", "bytes", "receipt", *said)
+        rows = [[_text(batch[c]) for c in columns] for batch in batches]
+        show.table(columns, rows, spare=("invalid", "attempt", "bytes"))
 
 
 def wait(
@@ -98,8 +104,10 @@ def wait(
     else:
         show.plain(describe.state(ended) if ended else "unknown")
     if ended is None or not ended.is_closed:
-        what = "has not ended" if ended else "is not known"
-        show.say(f"job {name} {what} after {timeout:g} s; batchdrop show {name} tells more")
+        if ended:
+            show.say(f"job {name} has not ended after {timeout:g} s; batchdrop show {name} tells more")
+        else:
+            show.say(f"there is no job {name} after {timeout:g} s; batchdrop jobs lists them")
         raise typer.Exit(TIMED_OUT)
     raise typer.Exit(exit_status(ended))
 

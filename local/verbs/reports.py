@@ -13,6 +13,7 @@ import typer
 
 from local import describe, show
 from local.home import home
+from local.safetext import one_line
 from local.trouble import Trouble
 from local.verbs.options import JobId, Json, Stack
 
@@ -45,7 +46,7 @@ def report(
     found = _ended(world, job)
     text = _read(world, found, "report.json")
     if json:
-        show.plain(text.decode())
+        show.json_text(text.decode())
     else:
         _print(jsonlib.loads(text), f"s3://{world.settings.results_bucket}/{folder(found)}")
     if open_:
@@ -53,7 +54,8 @@ def report(
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_bytes(_read(world, found, "report.html"))
         show.say(f"page: {page}")
-        webbrowser.open(page.as_uri())
+        if not webbrowser.open(page.as_uri()):
+            show.say("no browser could be opened here: open the page yourself")
 
 
 def rejects(
@@ -85,12 +87,24 @@ def rejects(
         if str(output) == "-":
             shutil.copyfileobj(body, sys.stdout.buffer)
             return
-        with output.open("wb") as file:
-            shutil.copyfileobj(body, file)
+        _write(body, output)
     if json:
         show.as_json({"file": str(output), "bytes": output.stat().st_size})
+    elif found.counts.get("records") == found.counts.get("accepted"):
+        show.say(f"{output}: no record is in it, since all were accepted")
     else:
         show.say(f"{output}: mend the records, then drop the file again; our own columns are ignored then")
+
+
+def _write(body: BinaryIO, output: Path) -> None:
+    """The whole file, or none: a part of it must not be taken for all."""
+    try:
+        with output.open("wb") as file:
+            shutil.copyfileobj(body, file)
+    except BaseException:
+        if output.is_file():
+            output.unlink()
+        raise
 
 
 def _ended(world: OperatorWorld, text: str) -> Job:
@@ -116,12 +130,12 @@ def _read(world: OperatorWorld, job: Job, name: str) -> bytes:
 
 def _print(report: dict[str, Any], place: str) -> None:
     reason = f": {report['reason']}" if report["reason"] else ""
-    show.outcome(report["outcome"], report["outcome"] + reason)
-    show.plain(f"drop:     s3://{report['drop']['bucket']}/{report['drop']['key']}")
+    show.outcome(report["outcome"], one_line(report["outcome"] + reason))
+    show.plain(f"drop:     s3://{report['drop']['bucket']}/{one_line(report['drop']['key'])}")
     show.plain(f"report:   {place}")
     show.plain("records:  " + ", ".join(f"{count} {name}" for name, count in report["counts"].items() if count))
     for warning in report["warnings"]:
-        show.plain(f"warning:  {warning}")
+        show.plain(f"warning:  {one_line(warning)}")
     sample = report["rejects"]
     if sample:
         show.plain("")
@@ -129,4 +143,4 @@ def _print(report: dict[str, Any], place: str) -> None:
         show.table(("line", "id", "outcome", "code", "message"), rows)
     show.plain("")
     for step in report.get("what_next", []):
-        show.plain(f"next: {step}")
+        show.plain(f"next: {one_line(step)}")

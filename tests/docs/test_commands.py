@@ -15,7 +15,7 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
-from local.cli import app
+from local.app import app
 from tests.docs.pages import PAGES, REPO, SHELL, Block, blocks, commands, prose
 
 # Other people's commands: not ours to test. The README's `aws s3 cp` is stood in for by its library where it is run.

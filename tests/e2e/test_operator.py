@@ -116,7 +116,7 @@ def test_a_waiting_job_is_canceled_where_the_vendor_can_and_honestly_not_where_i
         DataGroupSimulator(seconds_per_state=600) as datagroup,
     ):
         rig.route("cancel-sherpa", sherpa)
-        rig.route("cancel-mics", mediarithmics)
+        rig.route("cancel-mics", mediarithmics, input={"id": "$user_account_id"})
         rig.route("cancel-dg", datagroup, account__notification_method="none", poll=FAST)
         jobs = [
             rig.drop("cancel-sherpa", "a.csv", "itemId,name,quantity,price\na,A,1,1.5\nb,B,2,2.5\n"),

@@ -17,3 +17,9 @@ def seconds(value: object) -> float:
     if not _TEXT.fullmatch(text):
         raise ValueError('not a duration: write it like "30s", "15m", "24h" or "7d"')
     return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+
+
+def text(seconds: float) -> str:
+    """Seconds as one writes them in a route, in the largest unit that makes them whole: `30d`, `90m`, `0s`."""
+    unit, length = next(((u, n) for u, n in reversed(_UNITS.items()) if seconds and not seconds % n), ("s", 1))
+    return f"{seconds / length:g}{unit}"

@@ -74,10 +74,14 @@ class Field:
 
     def _within(self, value: float) -> float:
         if self.minimum is not None and not value >= self.minimum:  # so that NaN is refused too
-            raise ValueError(f"must be at least {self.minimum:g}")
+            raise ValueError(f"must be at least {self.bound(self.minimum)}")
         if self.maximum is not None and value > self.maximum:
-            raise ValueError(f"must be at most {self.maximum:g}")
+            raise ValueError(f"must be at most {self.bound(self.maximum)}")
         return value
+
+    def bound(self, value: float) -> str:
+        """A limit of this option as one writes it in a route."""
+        return duration.text(value) if self.kind == "duration" else f"{value:,}"
 
 
 _NAMES: dict[Kind, str] = {

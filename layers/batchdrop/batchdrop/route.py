@@ -131,18 +131,19 @@ def read_route(name: str, raw: object, allow_insecure: tuple[str, ...] = ()) -> 
     problems: list[tuple[str, str]] = []
     values = _section(problems, raw, COMMON, "")
     given = values or (raw if isinstance(raw, Mapping) else {})  # where it is wrong, its sections are looked at too
-    name_of_vendor = str(given.get("destination"))
-    if name_of_vendor not in REGISTRY:
-        raise RouteError.of(problems)
-    vendor = destination(name_of_vendor)
-    account = _section(problems, given.get("account") or {}, vendor.account, "account")
     poll = _section(problems, given.get("poll") or {}, POLL, "poll")
-    _check_input(problems, given.get("input") or {})
-    if not problems:
-        problems += _check_url(str(account.get("base_url") or ""), allow_insecure)
+    of_input = _check_input(given.get("input") or {})
+    problems += of_input
+    problems += _check_url(given.get("account"), allow_insecure)
+    vendor_name = str(given.get("destination"))
+    if vendor_name not in REGISTRY:
+        raise RouteError.of(_once(problems))
+    vendor = destination(vendor_name)
+    account = _section(problems, given.get("account") or {}, vendor.account, "account")
+    if values and account and not of_input:
         problems += vendor.check(values | {"account": account})
     if problems:
-        raise RouteError.of(list(dict.fromkeys(problems)))
+        raise RouteError.of(_once(problems))
     return Route(
         name=name,
         raw=cast("Mapping[str, object]", raw),
@@ -170,23 +171,29 @@ def _section(
         return {}
 
 
-def _check_input(problems: list[tuple[str, str]], raw: object) -> None:
+def _check_input(raw: object) -> list[tuple[str, str]]:
     from batchdrop.records.spec import InputSpec
 
     if not isinstance(raw, Mapping):
-        return  # said already, with the other options
+        return []  # said already, with the other options
     try:
         InputSpec.from_route(raw)
     except RouteError as error:
-        problems += error.problems
+        return error.problems
+    return []
 
 
-def _check_url(url: str, allow_insecure: tuple[str, ...]) -> list[tuple[str, str]]:
+def _once(problems: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    return list(dict.fromkeys(problems))
+
+
+def _check_url(account: object, allow_insecure: tuple[str, ...]) -> list[tuple[str, str]]:
     from batchdrop.addresses import check_base_url
 
+    url = account.get("base_url") if isinstance(account, Mapping) else None
     try:
-        if url:
-            check_base_url(url, allow_insecure)
+        if url and isinstance(url, str | int):  # of another kind: said with the account's options
+            check_base_url(str(url), allow_insecure)
     except ValueError as error:
         return [("account.base_url", str(error))]
     return []
@@ -200,6 +207,7 @@ def schema() -> dict[str, object]:
     from batchdrop.records.schema import input_schema
 
     properties["input"] = input_schema(COMMON["input"].description)
+    properties["$schema"] = {"type": "string", "description": "this schema, for an editor; not kept"}
     found["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     found["title"] = "Batchdrop route"
     found["allOf"] = [

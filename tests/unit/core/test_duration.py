@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from batchdrop import duration
 from batchdrop.duration import seconds
 
 
@@ -22,3 +23,8 @@ def test_a_duration_is_read(text: object, value: float) -> None:
 def test_anything_else_is_refused_with_an_example(text: object) -> None:
     with pytest.raises(ValueError, match="write it like"):
         seconds(text)
+
+
+@pytest.mark.parametrize("text", ["30d", "24h", "90m", "61s", "0.5s", "0s"])
+def test_a_duration_is_written_as_it_is_read(text: str) -> None:
+    assert duration.text(seconds(text)) == ("1d" if text == "24h" else text)

@@ -100,6 +100,16 @@ def test_warnings_of_job_and_batches_come_together() -> None:
     assert document(job(warnings=["one"]), [batch(warnings=["two"])])["warnings"] == ["one", "two"]
 
 
+def test_what_was_odd_about_the_drop_is_warned_of_and_of_a_set_the_file_is_named() -> None:
+    odd = {"format": "csv", "header": ["id;name"], "warnings": ["unknown column"]}
+    hint = "the file has one column; its columns seem to be separated by ';': set input.delimiter"
+    assert document(job(inspection=odd), [])["warnings"] == ["unknown column", hint]
+    entries = [{"name": "a.csv", "inspection": odd}, {"name": "b.json", "inspection": None}]
+    found = document(job(inspection={"entries": entries}), [])["warnings"]
+    assert found == ["a.csv: unknown column", f"a.csv: {hint}"]
+    assert document(job(inspection={"format": "csv", "header": ["name"]}), [])["warnings"] == []
+
+
 @pytest.mark.acceptance("A15")
 def test_the_job_whose_bytes_these_were_is_named() -> None:
     assert document(job(duplicate_content_of="earlier"), [])["duplicate_content_of"] == "earlier"

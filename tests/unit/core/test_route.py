@@ -51,8 +51,8 @@ def test_a_good_route_is_read_with_its_defaults() -> None:
         ({"secret": "../other"}, "secret", "must match"),
         ({"sercet": "x"}, "sercet", 'unknown option (did you mean "secret"?)'),
         ({"deadline": "tomorrow"}, "deadline", 'write it like "30s"'),
-        ({"deadline": "5s"}, "deadline", "at least 60"),
-        ({"deadline": "90d"}, "deadline", "at most"),
+        ({"deadline": "5s"}, "deadline", "at least 1m"),
+        ({"deadline": "90d"}, "deadline", "at most 30d"),
         ({"poll": {"frist": "5s"}}, "poll.frist", 'did you mean "first"'),
         ({"poll": {"factor": 0.5}}, "poll.factor", "at least 1"),
         ({"poll": {"factor": float("nan")}}, "poll.factor", "must be at"),
@@ -76,6 +76,8 @@ def test_a_wrong_option_is_named_with_what_would_be_right(changes: dict[str, Any
 def test_all_mistakes_are_told_at_once() -> None:
     found = problems(poll={"frist": "5s", "max": "x"}, account={"notification_method": "PUT"}, input={"fromat": "csv"})
     assert found.keys() == {"poll.frist", "poll.max", "account.notification_method", "input.fromat"}
+    found = problems(account={"base_url": "http://a.example.com"}, deadline="x", input={"formt": 1, "max_depth": 0})
+    assert found.keys() == {"account.base_url", "deadline", "input.formt", "input.max_depth"}
 
 
 @pytest.mark.parametrize("raw", [None, [], "destination: sherpa", 7])
@@ -112,7 +114,7 @@ def test_all_that_is_wrong_is_said_at_once_on_every_level() -> None:
     with pytest.raises(RouteError) as refused:
         read_route("r", wrong)
     fields = [field for field, _ in refused.value.problems]
-    assert fields == ["secret", "input", "account.base_url", "account.control", "account.mode", "poll.frist"]
+    assert fields == ["secret", "input", "poll.frist", "account.base_url", "account.control", "account.mode"]
 
 
 @pytest.mark.parametrize("raw", [[], {"destination": ["haplo"]}, {"destination": None}, {"destination": "hapl"}])
@@ -120,6 +122,11 @@ def test_without_a_known_destination_its_own_options_are_not_guessed(raw: Any) -
     with pytest.raises(RouteError) as refused:
         read_route("r", raw)
     assert not any("." in field for field, _ in refused.value.problems)
+
+
+def test_without_a_known_destination_what_all_have_is_checked_all_the_same() -> None:
+    found = problems(destination="hapl", poll={"frist": "1s"}, input={"formt": "csv"}, account={"any": "thing"})
+    assert found.keys() == {"destination", "poll.frist", "input.formt"}
 
 
 # --- the published schema ---

@@ -54,6 +54,18 @@ def test_every_invalid_record_is_told_with_its_line_column_and_reason(run: Run, 
     assert "2 records would go to sherpa in 1 batch, 3 would not" in done.err
 
 
+@pytest.mark.parametrize(("mark", "shown"), [(";", "';'"), ("\t", "tab"), ("|", "'|'")])
+def test_a_file_with_another_delimiter_than_the_routes_is_warned_of(
+    run: Run, items: Path, mark: str, shown: str
+) -> None:
+    items.write_text(f"id{mark}name\n1{mark}A\n")
+    items.with_name("route.yaml").write_text(json.dumps({"destination": "datagroup", "secret": "s"}))
+    done = run("check", items, "--route", items.with_name("route.yaml"))
+    assert f"its columns seem to be separated by {shown}: set input.delimiter" in done.err
+    items.write_text("name\nA\n")
+    assert "warning" not in run("check", items, "--route", items.with_name("route.yaml")).err
+
+
 def test_a_route_by_name_is_taken_as_it_was_last_seen(run: Run, items: Path) -> None:
     seen_routes.keep("batchdrop", "items", ITEMS)
     found = run("check", items, "--route", "items", "--json")

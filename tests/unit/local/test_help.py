@@ -8,7 +8,7 @@ import sys
 import pytest
 from typer.main import get_command
 
-from local.cli import app
+from local.app import app
 from local.exits import EXIT_CODES
 from tests.unit.local.conftest import Run
 
@@ -51,7 +51,7 @@ def test_the_help_lists_every_verb_and_exit_code(run: Run) -> None:
 
 
 def test_help_is_quick_to_come_because_nothing_heavy_is_imported() -> None:
-    asked = f"import sys, local.cli; print([m for m in {HEAVY!r} if m in sys.modules])"
+    asked = f"import sys, local.app; print([m for m in {HEAVY!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import errno
 import json
+from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -33,8 +36,14 @@ def test_wait_gives_up_with_124_when_the_time_is_up(run: Run, shop: Shop) -> Non
     shop.job()
     done = run("wait", "j1", "--timeout", 0, "--json")
     assert done.code == 124
-    assert done.json["state"] == "submitting"
+    assert done.json["state"] == "reading"
     assert "has not ended after 0 s" in done.err
+
+
+def test_waiting_in_vain_for_a_job_that_never_was_says_so(run: Run, shop: Shop) -> None:
+    done = run("wait", WHOLE, "--timeout", 0)
+    assert (done.code, done.out) == (124, "unknown\n")
+    assert f"there is no job {WHOLE} after 0 s; batchdrop jobs lists them" in done.err
 
 
 def test_wait_waits_for_a_job_that_is_not_claimed_yet(run: Run, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +82,7 @@ def test_a_job_is_shown_with_its_batches(run: Run, shop: Shop) -> None:
     shop.job()
     shop.batch(receipt={"batch_id": "b-7"}, word="PROCESSING")
     found = run("show", "j1", "--json").json
-    assert found["state"] == "submitting"
+    assert found["state"] == "reading"
     assert found["batches"][0]["receipt"] == {"batch_id": "b-7"}
     assert "batch_id=b-7" in run("show", "j1").out
 
@@ -131,10 +140,55 @@ def test_rejects_are_fetched_byte_for_byte(run: Run, shop: Shop, tmp_path: Path)
     assert (tmp_path / "mend.csv").read_text() == "email,batchdrop_line\né@example.org,3\n"
 
 
+def test_rejects_that_cannot_be_written_whole_are_not_left_in_part(
+    run: Run, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = shop.job(outcome="completed_with_rejects")
+    shop.put_result(job, "report.json", json.dumps(REPORT))
+    shop.put_result(job, "rejects.csv", "email,batchdrop_line\na@example.org,3\n")
+
+    def disk_full(_: object, file: BinaryIO) -> None:
+        file.write(b"email")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("local.verbs.reports.shutil.copyfileobj", disk_full)
+    done = run("rejects", "j1", "-o", tmp_path / "mend.csv")
+    assert done.code == 1
+    assert "No space left on device" in done.err
+    assert not (tmp_path / "mend.csv").exists()
+
+
+def test_where_all_were_accepted_the_empty_rejects_file_is_told_as_such(run: Run, shop: Shop, tmp_path: Path) -> None:
+    job = shop.job(outcome="completed")
+    shop.put_result(job, "report.json", json.dumps(REPORT))
+    shop.put_result(job, "rejects.csv", "email,batchdrop_line\n")
+    assert "no record is in it, since all were accepted" in run("rejects", "j1", "-o", tmp_path / "mend.csv").err
+
+
+def test_without_a_browser_the_page_is_named_all_the_same(
+    run: Run, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = shop.job(outcome="completed_with_rejects")
+    shop.put_result(job, "report.json", json.dumps(REPORT))
+    shop.put_result(job, "report.html", "<p>page</p>")
+    monkeypatch.setattr("local.verbs.reports.webbrowser.open", lambda _: False)
+    done = run("report", "j1", "--open")
+    assert done.code == 0
+    page = Path(done.err.split("page: ")[1].splitlines()[0])
+    assert page.read_text() == "<p>page</p>"
+    assert "open the page yourself" in done.err
+
+
 def test_an_open_job_can_be_canceled_and_an_ended_one_not(run: Run, shop: Shop) -> None:
-    shop.job("open")
+    config = {"destination": "datagroup", "secret": "s", "poll": {"max": "90s"}}
+    shop.job("open", config=config)
     shop.job("over", outcome="completed")
-    assert run("cancel", "open", "--json").json["state"] == "canceling"
+    now = shop.ledger.now()
+    done = run("cancel", "open", "--json").json
+    assert done["state"] == "canceling"
+    told = datetime.fromisoformat(done["expected_by"]).timestamp() * 1000
+    assert 80_000 < told - now < 100_000  # the route's longest wait
+    assert "is canceled when it is next looked at, expected by 20" in run("cancel", "open").err
     done = run("cancel", "over")
     assert done.code == 1
     assert "has ended already: completed" in done.err

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from batchdrop.job import Batch, Job
-from local import live, show
+from local import describe, live
 from local.progress import Progress, progress_of
 from tests.unit.local.conftest import NOW, Run, Shop
 
@@ -37,7 +37,7 @@ def test_while_batches_are_made_the_rate_tells_how_long_the_rest_takes() -> None
         batch(4, "submitting", 500),
     ]
     assert progress_of(job(), batches, NOW + 5000) == Progress(
-        total=1000, packaged=500, sent=3, at_vendor=1, done=2, collected=1, rate=125.0, left=4.0
+        total=1000, packaged=500, sent=3, at_vendor=1, done=2, collected=1, rate=100.0, left=5.0
     )
 
 
@@ -63,9 +63,9 @@ def seen(state: str = "submitted", **more: Any) -> live.Seen:
     return live.Seen(one, batches, progress_of(one, batches, NOW + 1000))
 
 
-def drawn(*jobs: live.Seen, alone: bool = False) -> str:
-    console = Console(file=io.StringIO(), width=100, force_terminal=True, color_system=None, highlight=False)
-    console.print(live.picture(list(jobs), alone=alone))
+def drawn(*jobs: live.Seen, alone: bool = False, width: int = 100, room: int = 100) -> str:
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None, highlight=False)
+    console.print(live.picture(list(jobs), alone=alone, room=room))
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert isinstance(text, str)
     return text
@@ -74,9 +74,9 @@ def drawn(*jobs: live.Seen, alone: bool = False) -> str:
 def test_a_terminal_shows_a_line_a_job_that_fits_it() -> None:
     ended = seen("succeeded", outcome="completed_with_rejects", closed_at=NOW + 61_000, counts={"records": 2})
     heading, first, second = drawn(seen(), ended).splitlines()
-    assert heading.split() == ["job", "route", "state", "packaged", "sent", "vendor", "done", "read", "rate", "left"]
+    assert tuple(heading.split()) == live.COLUMNS
     assert first.split() == [
-        "01234567", "people", "submitting", "25%", "1.0", "kB", "1", "1", "0", "0", "250", "B/s", "3.0", "s",
+        "01234567", "people", "submitting", "1.0", "kB", "25%", "1", "1", "0", "0", "250", "B/s", "3.0", "s",
     ]  # fmt: skip
     assert second.split()[-3:] == ["took", "1", "min"]
 
@@ -96,6 +96,7 @@ def test_in_a_pipe_a_line_is_printed_when_the_state_changes_and_else_only_now_an
     assert [line.split()[2] for line in printed] == ["submitting,", "waiting,"]
     assert "25% of 1.0 kB packaged, 1 batch sent: 1 at the vendor, 0 done, 0 collected, 250 B/s" in printed[0]
     assert "about 3.0 s left" in printed[0]
+    assert "B/s" not in printed[1]
 
 
 def test_as_json_a_line_holds_the_figures(run: Run, shop: Shop) -> None:
@@ -113,4 +114,45 @@ def test_what_drops_and_vendors_say_is_never_taken_for_markup() -> None:
     hostile = seen()
     hostile.batches[0].word = "[red]x[/]"
     assert "[red]x[/]" in drawn(hostile, alone=True)
-    assert show.drawn(("a",), [["[/]"]]) is not None
+
+
+def test_what_a_terminal_would_obey_is_written_out_instead() -> None:
+    hostile = seen()
+    hostile.batches[0].word = "\x1b[2Jgone\x9b1A\u202etxt.exe\nnext"
+    text = drawn(hostile, alone=True)
+    assert r"\x1b[2Jgone\x9b1A\u202etxt.exe next" in text
+    assert not set(text) & {"\x1b", "\x9b", "\u202e"}
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120])
+def test_on_a_narrow_terminal_columns_are_left_out_but_no_cell_is_cut(width: int) -> None:
+    ended = seen("succeeded", outcome="completed_with_rejects", closed_at=NOW + 61_000, counts={"records": 2})
+    text = drawn(seen(), ended, width=width)
+    assert max(map(len, text.splitlines())) <= width
+    assert len(text.splitlines()) == 3
+    for word in ("01234567", "completed_with_rejects", "25%", "took 1 min", "vendor"):
+        assert word in text
+    assert ("1.0 kB" in text) == (width >= 100)
+
+
+def test_of_many_jobs_or_batches_those_still_open_are_shown_as_far_as_there_is_room() -> None:
+    ended = [seen("succeeded", outcome="completed", closed_at=NOW) for _ in range(30)]
+    lines = drawn(*ended, seen(), room=12).splitlines()
+    assert len(lines) == 12
+    assert "submitting" in lines[1]
+    assert lines[-1].split() == ["and", "21", "more", "jobs"]
+    many = seen()
+    many.batches[1:] = [batch(n, "succeeded", 250) for n in range(2, 40)]
+    lines = drawn(many, alone=True, room=20).splitlines()
+    assert lines[4].split()[0] == "1"
+    assert lines[-1].split() == ["and", "25", "more", "batches"]
+
+
+@pytest.mark.parametrize(
+    ("more", "state"),
+    [({"inspection": {}}, "reading"), ({}, "submitting"), ({"not_before": NOW}, "resting"),
+     ({"packaged_at": NOW}, "waiting"), ({"cancel_at": NOW}, "canceling")],
+)  # fmt: skip
+def test_an_open_job_says_what_it_is_at(more: dict[str, Any], state: str) -> None:
+    assert describe.state(job(**more)) == state
+    assert state in describe.STATES

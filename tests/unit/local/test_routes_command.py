@@ -3,8 +3,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+from batchdrop.route import schema
 from tests.unit.local.conftest import Run, Shop, aws
 
 ROUTE = """\
@@ -101,6 +103,44 @@ def test_a_route_file_is_checked_without_any_stack(run: Run, files: Path) -> Non
     assert done.code == 1
     assert done.json["problems"][0]["field"] == "destination"
     assert "datagroup" in done.json["problems"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("route.yaml", ROUTE + "secret: other\n", 'line 5: the key "secret" stands twice'),
+        ("route.yaml", ROUTE + "input: {id: a, id: b}\n", 'line 5: the key "id" stands twice'),
+        ("route.json", '{"destination": "datagroup", "secret": "a", "secret": "b"}', 'the key "secret" stands twice'),
+        ("route.yaml", " \n", "is empty"),
+        ("route.yaml", "a: " + "[" * 5000, "not valid YAML"),
+    ],
+)
+def test_a_file_that_could_be_read_in_two_ways_is_refused(
+    run: Run, files: Path, name: str, text: str, told: str
+) -> None:
+    (files / name).write_text(text)
+    done = run("routes", "check", files / name)
+    assert done.code == 1
+    assert told in done.err
+
+
+def test_the_schema_a_route_names_for_its_editor_is_not_kept(run: Run, shop: Shop, files: Path) -> None:
+    route = {"$schema": "docs/route.schema.json", "destination": "datagroup", "secret": "s"}
+    (files / "route.json").write_text(json.dumps(route))
+    assert run("routes", "put", "people", "--file", files / "route.json").code == 0
+    assert run("routes", "show", "people", "--json").json == {"destination": "datagroup", "secret": "s"}
+    jsonschema.Draft202012Validator(schema()).validate(route)
+
+
+def test_a_word_in_yaml_stays_the_word_it_is(run: Run, shop: Shop, files: Path) -> None:
+    text = "destination: sherpa\naccount: {dataset: items, table_id: 00123}\nsecret: s\n"
+    (files / "route.yaml").write_text(text + "input: {id: itemId, drop: [no, 2026-01-01]}\n")
+    assert run("routes", "put", "items", "--file", files / "route.yaml").code == 0
+    shown = run("routes", "show", "items", "--json").json
+    assert (shown["account"]["table_id"], shown["input"]["drop"]) == ("00123", ["no", "2026-01-01"])
+    (files / "again.yaml").write_text(run("routes", "show", "items").out)
+    run("routes", "put", "again", "--file", files / "again.yaml")
+    assert run("routes", "show", "again", "--json").json == shown
 
 
 def test_a_file_that_is_not_yaml_is_told_by_line(run: Run, files: Path) -> None:

@@ -26,9 +26,9 @@ def test_the_defaults_are_careful() -> None:
 @pytest.mark.parametrize(
     ("mapping", "field", "said"),
     [
-        ({"formt": "csv"}, "input.formt", "'format'"),
-        ({"format": "cvs"}, "input.format", "'csv'"),
-        ({"types": {"n": "int"}}, "input.types.n", "'integer'"),
+        ({"formt": "csv"}, "input.formt", 'did you mean "format"?'),
+        ({"format": "cvs"}, "input.format", 'did you mean "csv"?'),
+        ({"types": {"n": "int"}}, "input.types.n", 'did you mean "integer"?'),
         ({"types": ["n"]}, "input.types", "map"),
         ({"id": 7}, "input.id", "name"),
         ({"delimiter": ";;"}, "input.delimiter", "one"),
@@ -37,6 +37,12 @@ def test_the_defaults_are_careful() -> None:
         ({"max_depth": True}, "input.max_depth", "whole"),
         ({"json_key": 1}, "input.json_key", "text"),
         ({"forbidden_in_id": "|"}, "input.forbidden_in_id", "unknown"),
+        ({True: "csv"}, "input.True", "unknown"),
+        ({"rename": {"a": "b", "c": "b"}}, "input.rename", "'a' and 'c' would both be called 'b'"),
+        ({"header": ["a", "b", "a"]}, "input.header", "names the column 'a' twice"),
+        ({"header": []}, "input.header", "names no column"),
+        ({"empty": None}, "input.empty", 'or "null" with its quotes'),
+        ({"encoding": "latin-1"}, "input.encoding", "must be one of utf-8, utf-16"),
     ],
 )
 def test_a_wrong_option_is_named_with_its_fix(mapping: dict[str, object], field: str, said: str) -> None:
@@ -44,6 +50,14 @@ def test_a_wrong_option_is_named_with_its_fix(mapping: dict[str, object], field:
         InputSpec.from_route(mapping)
     assert caught.value.field == field
     assert said in str(caught.value)
+
+
+def test_all_wrong_options_are_named_at_once() -> None:
+    wrong = {"formt": "csv", "delimiter": "ab", "types": {"n": "int", "m": "bool"}, "max_depth": 0}
+    with pytest.raises(RouteError) as caught:
+        InputSpec.from_route(wrong)
+    fields = [field for field, _ in caught.value.problems]
+    assert fields == ["input.formt", "input.delimiter", "input.types.n", "input.types.m", "input.max_depth"]
 
 
 def test_options_naming_columns_the_file_has_not_are_warned_of() -> None:

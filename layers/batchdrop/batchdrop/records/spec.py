@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from batchdrop.errors import RouteError
+from batchdrop.fields import did_you_mean
 
 InputFormat = Literal["auto", "csv", "json", "ndjson"]
 Compression = Literal["auto", "none", "gzip", "zip"]
@@ -48,15 +48,19 @@ class InputSpec:
 
     @classmethod
     def from_route(cls, mapping: Mapping[str, object]) -> InputSpec:
-        """Read the `input:` part of a route. Raises `RouteError` naming the field, with a suggestion for typos."""
+        """Read the `input:` part of a route. Raises `RouteError` with every wrong field, and suggestions for typos."""
         values: dict[str, object] = {}
+        problems: list[tuple[str, str]] = []
         for name, value in mapping.items():
-            if name not in _READERS:
-                raise RouteError(f"unknown option '{name}'{_did_you_mean(name, _READERS)}", f"input.{name}")
-            values[name] = _READERS[name](f"input.{name}", value)
+            try:
+                values[name] = _read(name, value)
+            except RouteError as error:
+                problems += error.problems
         spec = cls(**values)  # type: ignore[arg-type]
         if spec.delimiter == spec.quote:
-            raise RouteError("the delimiter and the quote must differ", "input.delimiter")
+            problems.append(("input.delimiter", "the delimiter and the quote must differ"))
+        if problems:
+            raise RouteError.of(problems)
         return spec
 
 
@@ -73,9 +77,13 @@ class OutputSpec:
     csv_quoting: Quoting = "minimal"
 
 
-def _did_you_mean(word: str, known: Mapping[str, object] | tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean '{close[0]}'?" if close else f"; known are {', '.join(known)}"
+def _read(name: str, value: object) -> object:
+    if name not in _READERS:
+        raise RouteError(f"unknown option{did_you_mean(str(name), _READERS)}", f"input.{name}")
+    if value is None:
+        word = ', or "null" with its quotes' if name == "empty" else ""
+        raise RouteError(f"has no value: give it one{word}, or leave it out", f"input.{name}")
+    return _READERS[name](f"input.{name}", value)
 
 
 def _text(field_name: str, value: object) -> str:
@@ -91,13 +99,30 @@ def _names(field_name: str, value: object) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _header(field_name: str, value: object) -> tuple[str, ...]:
+    names = _names(field_name, value)
+    if not names:
+        raise RouteError("names no column: where the file has a header of its own, leave it out", field_name)
+    if twice := _first_twice(names):
+        raise RouteError(f"names the column '{twice}' twice", field_name)
+    return names
+
+
+def _first_twice(names: Sequence[str]) -> str | None:
+    return next((name for n, name in enumerate(names) if name in names[:n]), None)
+
+
 def _one_of(*allowed: str) -> Callable[[str, object], str]:
     def read(field_name: str, value: object) -> str:
         if value not in allowed:
-            raise RouteError(f"is '{value}'{_did_you_mean(str(value), allowed)}", field_name)
+            raise RouteError(_must_be(allowed, value), field_name)
         return str(value)
 
     return read
+
+
+def _must_be(allowed: Sequence[str], value: object) -> str:
+    return f"must be one of {', '.join(allowed)}{did_you_mean(str(value), allowed)}"
 
 
 def _character(field_name: str, value: object) -> str:
@@ -110,7 +135,7 @@ def _character(field_name: str, value: object) -> str:
 def _encoding(field_name: str, value: object) -> str:
     name = str(value).lower()
     if name not in ENCODINGS:
-        raise RouteError(f"is '{value}'{_did_you_mean(name, ENCODINGS)}", field_name)
+        raise RouteError(_must_be(ENCODINGS, name), field_name)
     return name
 
 
@@ -126,11 +151,19 @@ def _text_map(field_name: str, value: object) -> dict[str, str]:
     return {str(k): v for k, v in value.items()}
 
 
+def _renames(field_name: str, value: object) -> dict[str, str]:
+    renames = _text_map(field_name, value)
+    if twice := _first_twice(list(renames.values())):
+        both = " and ".join(f"'{old}'" for old, new in renames.items() if new == twice)
+        raise RouteError(f"{both} would both be called '{twice}'", field_name)
+    return renames
+
+
 def _types(field_name: str, value: object) -> dict[str, str]:
     types = _text_map(field_name, value)
-    for column, kind in types.items():
-        if kind not in TYPES:
-            raise RouteError(f"is '{kind}'{_did_you_mean(kind, TYPES)}", f"{field_name}.{column}")
+    wrong = [(f"{field_name}.{column}", _must_be(TYPES, kind)) for column, kind in types.items() if kind not in TYPES]
+    if wrong:
+        raise RouteError.of(wrong)
     return types
 
 
@@ -141,12 +174,12 @@ _READERS: Mapping[str, Callable[[str, object], object]] = {
     "id": _names,
     "id_joiner": _text,
     "types": _types,
-    "rename": _text_map,
+    "rename": _renames,
     "drop": _names,
     "empty": _one_of("omit", "null", "string"),
     "delimiter": _character,
     "quote": _character,
-    "header": _names,
+    "header": _header,
     "json_key": _text,
     "required": _names,
     "duplicates": _one_of("reject", "last_wins", "allow"),

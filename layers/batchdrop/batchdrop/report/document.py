@@ -7,6 +7,7 @@ from typing import Any
 
 from batchdrop.job import Batch, Job
 from batchdrop.places import iso
+from batchdrop.report.drop_warnings import drop_warnings
 from batchdrop.words import Counts, JobOutcome
 
 SCHEMA = "batchdrop.report/1"
@@ -24,7 +25,7 @@ def report_document(
     now: int,
 ) -> dict[str, Any]:
     """The report of an ended job. Times become ISO 8601 UTC; `counts.records` is the sum of the other five."""
-    warnings = [*job.warnings, *(w for b in batches for w in b.warnings)]
+    warnings = [*drop_warnings(job.inspection), *job.warnings, *(w for b in batches for w in b.warnings)]
     if any(b.flagged for b in batches):
         warnings.append("possible_duplicate: a batch was sent again without proof that its first attempt failed")
     orphans = sum(len(b.orphans) for b in batches)
