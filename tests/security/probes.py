@@ -16,6 +16,7 @@ from local.emulator import REGION
 from tests.e2e.rig import Rig
 
 DENIED = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException")
+_SESSION = boto3.Session()  # one for all callers: it keeps the services' models, which take longest
 _ONCE = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
 _FOREIGN = {"pk": {"S": "elsewhere#nobody"}, "sk": {"S": "job"}}
 _ITEM = {"pk": {"S": "job#nobody"}, "sk": {"S": "job"}}
@@ -26,13 +27,14 @@ class Caller:
     """Somebody with credentials, and the names of what there is to reach in a deployed stack."""
 
     rig: Rig
-    session: boto3.Session
+    credentials: Mapping[str, str]
     clients: dict[str, Any] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
         if service not in self.clients:
-            made: Any = self.session.client  # of a service named at run time
-            self.clients[service] = made(service, endpoint_url=self.rig.stack.endpoint, config=_ONCE)
+            made: Any = _SESSION.client  # of a service named at run time
+            where = {"endpoint_url": self.rig.stack.endpoint, "region_name": REGION}
+            self.clients[service] = made(service, config=_ONCE, **where, **self.credentials)
         return self.clients[service]
 
     def __getattr__(self, output: str) -> str:
@@ -56,9 +58,8 @@ def caller(rig: Rig, statements: list[dict[str, Any]]) -> Caller:
     if statements:
         iam.put_role_policy(RoleName=name, PolicyName="probe", PolicyDocument=_policy(statements))
     given = rig.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="probe")["Credentials"]
-    return Caller(
-        rig, boto3.Session(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], region_name=REGION)
-    )
+    names = {"aws_access_key_id": "AccessKeyId", "aws_secret_access_key": "SecretAccessKey"}
+    return Caller(rig, {k: given[v] for k, v in (names | {"aws_session_token": "SessionToken"}).items()})
 
 
 def statements_of(rig: Rig, role: str) -> list[dict[str, Any]]:
@@ -147,6 +148,7 @@ PROBES: Mapping[str, Callable[[Caller], object]] = {
     "delete a report": _s3("delete_object", "ResultsBucketName", Key="jobs/none/probe"),
     "write a part": _s3("put_object", "ResultsBucketName", Key="work/probe", Body=b""),
     "delete a part": _s3("delete_object", "ResultsBucketName", Key="work/probe"),
+    "give up an upload": _s3("abort_multipart_upload", "ResultsBucketName", Key="jobs/none/probe", UploadId="none"),
     "write elsewhere in the results bucket": _s3("put_object", "ResultsBucketName", Key="elsewhere", Body=b""),
     "list parts": _s3("list_objects_v2", "ResultsBucketName", Prefix="work/none/"),
     "list reports": _s3("list_objects_v2", "ResultsBucketName", Prefix="jobs/none/"),
@@ -173,13 +175,19 @@ PROBES: Mapping[str, Callable[[Caller], object]] = {
         SecretId=f"{who.rig.stack.name}/probe", SecretString="{}"
     ),
     "start an execution": lambda who: who.client("stepfunctions").start_execution(
-        stateMachineArn=who.WorkflowArn, name=f"probe-{uuid.uuid4().hex}", input='{"job_id": "nobody"}'
+        stateMachineArn=who.WorkflowArn,
+        name="probe",
+        input='{"job_id": "nobody"}',  # always the same one: it runs once
     ),
     "look at an execution": _execution("describe_execution"),
     "read an execution's history": _execution("get_execution_history"),
     "stop an execution": _execution("stop_execution"),
     "fail a waiter": lambda who: who.client("stepfunctions").send_task_failure(taskToken="none"),
     "take a message": lambda who: who.client("sqs").receive_message(QueueUrl=who.DropQueueUrl, VisibilityTimeout=0),
+    "take a message away": lambda who: who.client("sqs").delete_message(
+        QueueUrl=who.DropQueueUrl, ReceiptHandle="none"
+    ),
+    "look at the queue": lambda who: who.client("sqs").get_queue_attributes(QueueUrl=who.DropQueueUrl),
     "send a drop's message": lambda who: who.client("sqs").send_message(QueueUrl=who.DropQueueUrl, MessageBody="{}"),
     "take a dead letter": lambda who: who.client("sqs").receive_message(
         QueueUrl=who.DropDeadLettersUrl, VisibilityTimeout=0

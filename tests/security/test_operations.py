@@ -65,10 +65,17 @@ def test_every_function_has_alarms_of_errors_throttles_and_time() -> None:
     for metric in ("Errors", "Throttles", "Duration"):
         watched = {a["Dimensions"][0]["Value"]["Ref"] for a in ALARMS.values() if a["MetricName"] == metric}
         assert watched == set(functions)
-    for name, function in functions.items():
-        if isinstance(function["Timeout"], int):
-            limit = ALARMS[f"{name.removesuffix('Function')}NearTimeoutAlarm"]["Threshold"]
-            assert limit == 800 * function["Timeout"]
+    limits = {name: ALARMS[f"{name.removesuffix('Function')}NearTimeoutAlarm"]["Threshold"] for name in functions}
+    chosen = limits.pop("SubmitFunction")
+    assert limits == {name: 800 * functions[name]["Timeout"] for name in limits}
+    assert functions["SubmitFunction"]["Timeout"] == {"Ref": "SubmitTimeout"}
+    assert chosen == {"Fn::FindInMap": ["NearTimeout", {"Ref": "SubmitTimeout"}, "Milliseconds"]}
+
+
+def test_the_submit_function_s_alarm_goes_with_its_time_out_whichever_is_chosen() -> None:
+    known = template()["Mappings"]["NearTimeout"]
+    allowed = template()["Parameters"]["SubmitTimeout"]["AllowedValues"]
+    assert known == {str(seconds): {"Milliseconds": 950 * seconds} for seconds in allowed}
 
 
 def test_the_dashboard_shows_jobs_first_then_errors_then_latency_and_only_what_is_counted() -> None:
@@ -95,12 +102,13 @@ STORES = (
     "AWS::SQS::Queue",
     "AWS::Logs::LogGroup",
     "AWS::SecretsManager::Secret",
+    "AWS::StepFunctions::StateMachine",
 )
 
 
 def test_everything_that_keeps_data_can_be_encrypted_with_ones_own_key_and_is_encrypted_without_it() -> None:
     stores = {name: one for name, one in template()["Resources"].items() if one["Type"] in STORES}
-    assert len(stores) == 10
+    assert len(stores) == 11
     for name, store in stores.items():
         assert "KmsKeyArn" in json.dumps(store["Properties"]), name
     for queue in resources("AWS::SQS::Queue").values():

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from samcli.yamlhelper import yaml_parse  # type: ignore[import-untyped]
 
 from local import deployment
 from local.home import LocalStack, home
@@ -37,9 +39,9 @@ def second(rig: Rig, key: str) -> Rig:
     return _deployed(rig, SECOND, extra)
 
 
-def _deployed(rig: Rig, name: str, extra: dict[str, str]) -> Rig:
+def _deployed(rig: Rig, name: str, extra: dict[str, str], built: Path | None = None) -> Rig:
     port = rig.stack.port
-    outputs = deployment.deploy(home(), name, port, deployment.parameters(port) | extra)
+    outputs = deployment.deploy(built or home(), name, port, deployment.parameters(port) | extra)
     return Rig(LocalStack(name, port, rig.stack.emulator, outputs=outputs))
 
 
@@ -67,31 +69,66 @@ def test_the_second_stack_uses_its_key_and_tells_its_alarms(second: Rig, key: st
     assert {(group.get("kmsKeyId"), group.get("retentionInDays")) for group in mine} == {(key, 90)}
     secret = second.client("secretsmanager").describe_secret(SecretId=f"{SECOND}/notification-keys")
     assert secret["KmsKeyId"] == key
+    machine = second.client("stepfunctions").describe_state_machine(stateMachineArn=second.stack.outputs["WorkflowArn"])
+    assert machine["encryptionConfiguration"]["kmsKeyId"] == key
     alarms = second.client("cloudwatch").describe_alarms(AlarmNamePrefix=SECOND)["MetricAlarms"]
     assert len(alarms) > 20
     assert all(alarm["AlarmActions"] and alarm["AlarmActions"] == alarm["OKActions"] for alarm in alarms)
 
 
-def test_a_job_goes_on_through_an_update_of_its_stack(rig: Rig, second: Rig) -> None:
-    with DataGroupSimulator(seconds_per_state=3) as vendor:
+def test_a_job_goes_on_through_an_update_that_is_rolled_back_and_one_that_is_not(
+    rig: Rig, second: Rig, key: str, tmp_path: Path
+) -> None:
+    with DataGroupSimulator(seconds_per_state=4) as vendor:
         second.route("updated", vendor, poll=FAR_OFF)
         job = second.drop("updated", "a.csv", FILE)
         second.until_state(job, "Await", 60)
+        before = _functions(second)
+
+        with pytest.raises(Trouble, match="sam deploy failed"):
+            _deployed(rig, SECOND, {"LogLevel": "ERROR"}, _broken(tmp_path, second.drops))
+        assert _functions(second) == before
+        assert _status(second) == "UPDATE_ROLLBACK_COMPLETE"
+        events = second.client("cloudformation").describe_stack_events(StackName=SECOND)["StackEvents"]
+        sent_back = [e["ResourceStatus"] for e in events if e["LogicalResourceId"] == "PollFunction"]
+        assert sent_back.count("UPDATE_COMPLETE") >= 2  # it had the new settings already
+
         updated = _deployed(rig, SECOND, {"LogLevel": "WARNING", "DropRetentionDays": "60"})
         assert updated.drops == second.drops
+        assert _functions(updated) != before
+        assert _status(second) == "UPDATE_COMPLETE"
         assert second.report(job, 60)["outcome"] == "completed"
         assert len(vendor.commits) == 1
-    name = updated.stack.outputs["WebhookFunctionName"]
-    found = updated.client("lambda").get_function_configuration(FunctionName=name)
-    assert found["Environment"]["Variables"]["POWERTOOLS_LOG_LEVEL"] == "WARNING"
 
 
-def test_an_update_that_fails_leaves_the_stack_as_it_was(rig: Rig, second: Rig) -> None:
-    before = second.client("lambda").get_function_configuration(FunctionName=second.stack.outputs["PollFunctionName"])
-    with pytest.raises(Trouble, match="sam deploy failed"):
-        _deployed(rig, SECOND, {"SubmitConcurrency": "1"})  # less than the template allows
-    after = second.client("lambda").get_function_configuration(FunctionName=second.stack.outputs["PollFunctionName"])
-    assert after["Environment"] == before["Environment"]
+def _broken(place: Path, taken: str) -> Path:
+    """What was built, and one resource more that cannot be made, which is tried after all others."""
+    template: dict[str, Any] = yaml_parse((home() / "build/template.yaml").read_text())
+    functions = [name for name, one in template["Resources"].items() if one["Type"] == "AWS::Serverless::Function"]
+    template["Resources"]["Broken"] = {
+        "Type": "AWS::S3::Bucket", "DependsOn": [*functions, "Workflow"], "Properties": {"BucketName": taken}
+    }  # fmt: skip
+    for name in [*functions, "Library"]:
+        code = "ContentUri" if name == "Library" else "CodeUri"
+        properties = template["Resources"][name]["Properties"]
+        properties[code] = str(home() / "build" / properties[code])
+    machine = template["Resources"]["Workflow"]["Properties"]
+    machine["DefinitionS3Location"] = str(home() / "build" / machine["DefinitionS3Location"])
+    (place / "build").mkdir()
+    (place / "build/template.yaml").write_text(json.dumps(template))
+    return place
+
+
+def _functions(rig: Rig) -> dict[str, Any]:
+    """The settings of all functions of a stack."""
+    names = [value for name, value in rig.stack.outputs.items() if name.endswith("FunctionName")]
+    found = (rig.client("lambda").get_function_configuration(FunctionName=name) for name in names)
+    return {one["FunctionName"]: (one["Environment"], one["CodeSha256"], one["Timeout"]) for one in found}
+
+
+def _status(rig: Rig) -> str:
+    status: str = rig.client("cloudformation").describe_stacks(StackName=rig.stack.name)["Stacks"][0]["StackStatus"]
+    return status
 
 
 def test_deleting_a_stack_leaves_its_data_and_its_neighbour_alone(rig: Rig, second: Rig) -> None:

@@ -11,8 +11,14 @@ import pytest
 from tests.template.translated import REPO, listed, resources, source, statements
 
 FUNCTIONS = ("Submit", "Poll", "Webhook", "Finish", "Sweep")
-# Actions that know no narrower resource than everything.
-ANYWHERE = ("logs:", "xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSampling")
+TRACES = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+SAMPLING = {"xray:GetSamplingRules", "xray:GetSamplingTargets"}
+DELIVERY = {f"logs:{verb}LogDelivery" for verb in ("Create", "Get", "Update", "Delete")} | {
+    "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:DescribeResourcePolicies", "logs:DescribeLogGroups",
+}  # fmt: skip
+KEY = "arn:aws:kms:eu-west-1:111122223333:key/mine"
+# Which service holds what an action is about; it is that one that uses the key.
+ENCRYPTED = ("s3", "sqs", "dynamodb", "secretsmanager", "states")
 
 
 def function(name: str) -> dict[str, Any]:
@@ -62,23 +68,56 @@ def test_every_function_has_a_role_of_its_own() -> None:
     assert Counter(role_of(name) for name in FUNCTIONS).most_common(1)[0][1] == 1
 
 
-def test_no_role_has_a_managed_policy_but_the_one_sam_adds_for_traces() -> None:
-    managed = {n: r["ManagedPolicyArns"] for n, r in resources("AWS::IAM::Role").items() if r.get("ManagedPolicyArns")}
-    assert managed in ({}, {"WorkflowRole": ["arn:aws:iam::aws:policy/AWSXrayWriteOnlyAccess"]})
+def test_no_role_has_a_managed_policy() -> None:
+    assert {n for n, r in resources("AWS::IAM::Role").items() if "ManagedPolicyArns" in r} == set()
+
+
+def test_every_role_is_written_out_and_can_be_taken_by_its_own_service_only() -> None:
+    written = {n for n, r in source()["Resources"].items() if r["Type"] == "AWS::IAM::Role"}
+    assert set(resources("AWS::IAM::Role")) == written == {role_of(name) for name in FUNCTIONS} | {"WorkflowRole"}
+    for name, role in resources("AWS::IAM::Role").items():
+        (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+        service = "states" if name == "WorkflowRole" else "lambda"
+        assert (trust["Principal"], trust["Action"]) == ({"Service": f"{service}.amazonaws.com"}, "sts:AssumeRole")
 
 
 def test_no_grant_is_of_every_action() -> None:
-    for role, statement in statements():
+    for role, statement in statements(KmsKeyArn=KEY):
+        assert not statement.keys() & {"NotAction", "NotResource", "NotPrincipal"}, role
         for action in listed(statement["Action"]):
-            assert not action.endswith(":*"), f"{role}: {action}"
-            assert action != "*", role
+            assert "*" not in action or action in ("kms:ReEncrypt*", "kms:GenerateDataKey*"), f"{role}: {action}"
 
 
 def test_no_grant_is_on_everything_but_where_aws_knows_nothing_narrower() -> None:
-    for role, statement in statements():
-        if "*" in listed(statement["Resource"]):
-            wide = [a for a in listed(statement["Action"]) if not a.startswith(ANYWHERE)]
-            assert wide == [], f"{role} may do this anywhere: {wide}"
+    """Traces and log deliveries: exactly these, for these roles. The embedded AWS cannot probe them."""
+    wide = {(role, s["Sid"]): set(listed(s["Action"])) for role, s in statements() if "*" in listed(s["Resource"])}
+    traces = {(role_of(name), "WriteTraces"): TRACES for name in FUNCTIONS}
+    assert wide == traces | {("WorkflowRole", "WriteTraces"): TRACES | SAMPLING, ("WorkflowRole", "WriteLog"): DELIVERY}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_writes_the_one_log_and_reads_none(name: str) -> None:
+    logs = [s for s in grants(name) if any(a.startswith("logs:") for a in listed(s["Action"]))]
+    assert logs == [
+        {"Sid": "WriteLog", "Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+         "Resource": {"Fn::GetAtt": ["FunctionLog", "Arn"]}}
+    ]  # fmt: skip
+
+
+def test_without_a_key_of_ones_own_no_role_may_use_any() -> None:
+    assert [role for role, s in statements() if any("kms:" in a for a in listed(s["Action"]))] == []
+
+
+@pytest.mark.parametrize("role", [*(role_of(name) for name in FUNCTIONS), "WorkflowRole"])
+def test_with_a_key_of_ones_own_each_role_may_use_it_through_the_services_it_calls(role: str) -> None:
+    mine = [s for who, s in statements(KmsKeyArn=KEY) if who == role]
+    calls = {action.partition(":")[0] for s in mine for action in listed(s["Action"])} & set(ENCRYPTED)
+    uses = {s["Sid"]: s for s in mine if any(a.startswith("kms:") for a in listed(s["Action"]))}
+    assert all(s["Resource"] == {"Ref": "KmsKeyArn"} and s["Condition"] for s in uses.values())
+    through = uses["UseKey"]["Condition"]["StringLike"]["kms:ViaService"]
+    assert calls <= {service["Fn::Sub"].partition(".")[0] for service in through} == set(ENCRYPTED)
+    assert {"kms:Decrypt", "kms:GenerateDataKey*"} <= set(uses["UseKey"]["Action"])
+    assert set(uses) == {"UseKey"} | ({"EncryptHistory", "EncryptLog"} if role == "WorkflowRole" else set())
 
 
 def test_no_secret_value_is_in_the_template_and_none_in_a_variable() -> None:
@@ -121,4 +160,4 @@ def test_a_lease_outlives_the_worker_it_was_given_to() -> None:
 def test_a_worker_has_time_to_finish_what_it_has_begun() -> None:
     parameters = source()["Parameters"]
     assert parameters["Reserve"]["Default"] < parameters["SubmitTimeout"]["Default"] / 2
-    assert parameters["SubmitTimeout"]["MaxValue"] <= 900
+    assert max(parameters["SubmitTimeout"]["AllowedValues"]) <= 900

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -38,25 +39,29 @@ def template() -> dict[str, Any]:
             if name in resource.get("Properties", {}):
                 resource["Properties"][name] = {"Bucket": "artifacts", "Key": name}
     values = {name: str(p.get("Default", "")) for name, p in given["Parameters"].items()}
+    os.environ.setdefault(
+        "AWS_DEFAULT_REGION", "eu-west-1"
+    )  # the translator fails without one, also where it needs none
     found: dict[str, Any] = transform(given, values, _NoManagedPolicies())
     return found
 
 
 @cache
-def resolved() -> dict[str, Any]:
-    """The translated template of a deployment with every parameter at its default: no conditions are left in it."""
+def resolved(**parameters: str) -> dict[str, Any]:
+    """The translated template as deployed with these parameters, all others at their default: no conditions left."""
     given = template()
-    conditions = {name: _holds(test, given) for name, test in given.get("Conditions", {}).items()}
+    values = {name: str(parameter["Default"]) for name, parameter in given["Parameters"].items()} | parameters
+    conditions = {name: _holds(test, values) for name, test in given.get("Conditions", {}).items()}
     found: dict[str, Any] = _chosen(given["Resources"], conditions)
     return {n: r for n, r in found.items() if conditions.get(r.get("Condition", ""), True)}
 
 
-def _holds(test: dict[str, Any], given: dict[str, Any]) -> bool:
+def _holds(test: dict[str, Any], values: dict[str, str]) -> bool:
     ((word, parts),) = test.items()
     if word == "Fn::Equals":
-        one, other = (str(given["Parameters"][p["Ref"]]["Default"]) if isinstance(p, dict) else str(p) for p in parts)
+        one, other = (values[p["Ref"]] if isinstance(p, dict) else str(p) for p in parts)
         return one == other
-    held = [_holds(part, given) for part in parts]
+    held = [_holds(part, values) for part in parts]
     return {"Fn::Not": not held[0], "Fn::And": all(held), "Fn::Or": any(held)}[word]
 
 
@@ -72,9 +77,9 @@ def _chosen(value: Any, conditions: dict[str, bool]) -> Any:
     return {key: one for key, one in found.items() if one != {"Ref": "AWS::NoValue"}}
 
 
-def resources(kind: str) -> dict[str, Resource]:
+def resources(kind: str, **parameters: str) -> dict[str, Resource]:
     """All translated resources of a type, by logical id: their properties."""
-    return {n: r.get("Properties", {}) for n, r in resolved().items() if r["Type"] == kind}
+    return {n: r.get("Properties", {}) for n, r in resolved(**parameters).items() if r["Type"] == kind}
 
 
 def listed(value: object) -> list[Any]:
@@ -82,9 +87,9 @@ def listed(value: object) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def statements() -> Iterator[tuple[str, dict[str, Any]]]:
+def statements(**parameters: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """`(role, statement)` of every inline policy of every role."""
-    for name, role in resources("AWS::IAM::Role").items():
+    for name, role in resources("AWS::IAM::Role", **parameters).items():
         for policy in role.get("Policies", []):
             for statement in listed(policy["PolicyDocument"]["Statement"]):
                 yield name, statement

@@ -15,6 +15,8 @@ from batchdrop.errors import RouteError
 from local.simulators.clock import ManualClock
 from local.simulators.haplo import HaploSimulator
 from local.simulators.haplo_control import TEXT_LIMIT
+from local.simulators.server import Endpoint, Refusal
+from local.simulators.wire import Call
 from tests.unit.destinations.sets_fixtures import Desk
 
 CONTROL = json.dumps(
@@ -236,6 +238,24 @@ def test_a_refused_control_file_is_told_in_the_vendors_words(desk: Desk, sim: Ha
     report = desk.run(desk.drop({**SET, "control.json": control}))
     assert report["outcome"] == "failed"
     assert "Invalid control file: model 'haplo:robot' is not implemented" in report["reason"]
+
+
+@pytest.mark.parametrize("endpoint", ["control", "file"])
+def test_neither_the_key_nor_a_record_is_told_where_the_vendor_repeats_them(
+    desk: Desk, sim: HaploSimulator, monkeypatch: pytest.MonkeyPatch, endpoint: str
+) -> None:
+    def repeat(call: Call, at: Endpoint) -> None:
+        if at.name == endpoint:
+            said = f"not with {call.header('Authorization')} or {sim.options.api_key}: {call.body.read()!r}"
+            raise Refusal(400, said)
+
+    monkeypatch.setattr(sim, "check", repeat)
+    told = json.dumps(desk.run(desk.drop(SET)))
+    key = sim.options.api_key
+    assert ("not with Basic [secret] or [secret]" in told) == (endpoint == "control")
+    assert key not in told
+    assert base64.b64encode(f"haplo:{key}".encode()).decode() not in told
+    assert "Bob" not in told
 
 
 @pytest.mark.acceptance("D4")

@@ -228,6 +228,15 @@ def test_a_failure_says_why_and_whether_it_may_be_tried_again(desk: Desk, sim: M
     assert answers[1].message == "the import failed"
 
 
+def test_the_token_is_cut_out_of_the_vendors_words(desk: Desk) -> None:
+    token = desk.session.secret(False)["api_token"]
+    desk.session.http = canned(status="FAILED", error={"message": f"no:  {token}\n or {token.partition(':')[2]}"})
+
+    status = desk.vendor.ask(desk.session, desk.begin(receipt={"execution_id": "1"}))
+
+    assert status.message == "no: [secret] or [secret]"
+
+
 def test_a_failure_that_counts_successes_leaves_its_records_unconfirmed(desk: Desk) -> None:
     desk.session.http = canned(status="FAILED", result={"total_success": 2, "total_failure": 1})
 

@@ -288,6 +288,18 @@ def named(*names: str) -> Iterator[None]:
         raise Rejected(f"{error} ({code})" if code else str(error), status=error.status, body=error.body) from None
 
 
+def in_its_words(text: str, session: Session, limit: int = 300) -> str:
+    """A vendor's own words of a refusal or a failure as they may be recorded: one short line, our credentials cut out.
+
+    For calls that carry no records, and for batches as a whole: words about a record belong in the rejects only.
+    """
+    line = " ".join(text.split())
+    for value in session.secret(False).values():
+        for form in (value, value.partition(":")[2]):  # some tokens tell their kind first: `api:…`
+            line = line.replace(form, "[secret]") if len(form) > 5 else line
+    return re.sub(r"\b(Basic|Bearer) +[A-Za-z0-9+/=_.~-]{8,}", r"\1 [secret]", line)[:limit]
+
+
 def _code(body: bytes, names: tuple[str, ...]) -> str:
     try:
         data = json.loads(body)

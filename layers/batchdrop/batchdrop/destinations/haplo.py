@@ -30,6 +30,7 @@ from batchdrop.destinations.base import (
     Step,
     StepKind,
     VendorState,
+    in_its_words,
 )
 from batchdrop.destinations.haplo_control import readings
 from batchdrop.errors import Ambiguous, AuthExpired, RateLimited, Rejected, StartAgain
@@ -201,7 +202,10 @@ class Haplo:
 
 
 def _sent(session: Session, request: Request) -> Response:
-    """The answer; refusals told with the vendor's own short text, and refused keys told apart from the rest."""
+    """The answer; refusals told with the vendor's own short text, and refused keys told apart from the rest.
+
+    What is said of a file of records is not told: it may quote one.
+    """
     try:
         return session.http.send(request)
     except Rejected as error:
@@ -210,8 +214,9 @@ def _sent(session: Session, request: Request) -> Response:
             raise RateLimited(str(error), after=THROTTLE_SECONDS, status=error.status) from None
         if kind in ("INVALID-API-KEY", "UNAUTHORISED") or _text(error.body) == "Unauthorised":
             raise AuthExpired(str(error), status=error.status, body=error.body) from None
-        said = " ".join(_text(error.body).split())
-        quoted = f': "{said[:300]}"' if error.status == 400 and said and "<" not in said else ""
+        said = in_its_words(_text(error.body), session)
+        telling = error.status == 400 and said and "<" not in said and not request.url.endswith("/file")
+        quoted = f': "{said}"' if telling else ""
         raise Rejected(f"{error}{quoted}", status=error.status, body=error.body) from None
 
 

@@ -31,6 +31,7 @@ from batchdrop.destinations.base import (
     StepKind,
     Undecided,
     VendorState,
+    in_its_words,
     json_object,
     named,
     status_of,
@@ -180,7 +181,8 @@ class Mediarithmics:
         status = status_of(execution.get("status"), _STATES)
         if status.state is not VendorState.FAILED:
             return status
-        return _failed(status, execution)
+        said = in_its_words(str(_mapping(execution.get("error")).get("message") or ""), session, 500)
+        return _failed(status, execution, said or "the vendor gives no reason")
 
     def collect(self, session: Session, batch: Batch) -> Collected:
         """The vendor's totals, and the refused records as far as its error file tells them."""
@@ -299,9 +301,8 @@ def _ids(executions: list[Data]) -> str:
     return ", ".join(str(e["id"]) for e in executions[:10])
 
 
-def _failed(status: Status, execution: Data) -> Status:
+def _failed(status: Status, execution: Data, words: str) -> Status:
     """FAILED is final. Where the vendor counts successes beside it, what it took cannot be told record by record."""
-    words = str(_mapping(execution.get("error")).get("message") or "the vendor gives no reason")[:500]
     if execution.get("is_retryable") is True:
         words += " (is_retryable: sending the records again may help; `batchdrop rerun JOB --only-rejected`)"
     taken = _count(_mapping(execution.get("result")).get("total_success"))
