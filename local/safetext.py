@@ -1,19 +1,18 @@
 """Text of other people's, such as names of files and words of vendors, made safe to print.
 
-A terminal obeys control characters, and reorders text at direction marks.
+A terminal obeys control characters, and reorders text at direction marks. They are shown as on the report's page.
 """
 
 from __future__ import annotations
 
-import re
+import json
 
-# C0 but for line feed and tab, DEL and C1; marks of direction; half a character.
-_UNSAFE = re.compile("[\\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+from batchdrop.report.markup import UNSEEN
 
 
 def printable(text: str) -> str:
-    """The text with what a terminal would obey written out, such as `\\x1b`."""
-    return _UNSAFE.sub(lambda found: _written(found[0]), text)
+    """The text, lines and tabs kept, with what a terminal would obey written out, such as `⟨U+001B⟩`."""
+    return UNSEEN.sub(lambda found: found[0] if found[0] in "\n\t" else f"⟨U+{ord(found[0]):04X}⟩", text)
 
 
 def one_line(text: str) -> str:
@@ -23,9 +22,4 @@ def one_line(text: str) -> str:
 
 def in_json(text: str) -> str:
     """JSON whose strings hold no such character as it is, but its escape; the values stay the same."""
-    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-
-
-def _written(character: str) -> str:
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    return UNSEEN.sub(lambda found: found[0] if found[0] in "\n\t" else json.dumps(found[0])[1:-1], text)

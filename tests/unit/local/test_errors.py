@@ -67,7 +67,7 @@ def test_names_cannot_make_a_terminal_do_anything(run: Run, shop: Shop) -> None:
     for words in (["jobs"], ["jobs", "--json"], ["show", "j1"], ["watch", "j1"], ["show", HOSTILE]):
         done = run(*words)
         printed += done.out + done.err
-    assert r"a\x1b]0;title\x07\x1b[2J \x9b3A\u202egpj.exe\u2066\x7f b" in printed
+    assert "a⟨U+001B⟩]0;title⟨U+0007⟩⟨U+001B⟩[2J ⟨U+009B⟩3A⟨U+202E⟩gpj.exe⟨U+2066⟩⟨U+007F⟩ b" in printed
     assert not [c for c in printed if not c.isprintable() and c not in "\n\t"]
     assert run("jobs", "--json").json["jobs"][0]["key"] == job.key
 

@@ -120,7 +120,7 @@ def test_what_a_terminal_would_obey_is_written_out_instead() -> None:
     hostile = seen()
     hostile.batches[0].word = "\x1b[2Jgone\x9b1A\u202etxt.exe\nnext"
     text = drawn(hostile, alone=True)
-    assert r"\x1b[2Jgone\x9b1A\u202etxt.exe next" in text
+    assert "⟨U+001B⟩[2Jgone⟨U+009B⟩1A⟨U+202E⟩txt.exe next" in text
     assert not set(text) & {"\x1b", "\x9b", "\u202e"}
 
 

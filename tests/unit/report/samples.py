@@ -176,7 +176,7 @@ def hostile() -> Document:
         results=["javascript:alert(1)", "../../etc/passwd", "//evil.example/x", *texts],
         rejects_file="javascript:alert(1)",
         duplicate_content_of=texts[1],
-        previous={"job_id": texts[2], "revision": 1},
+        previous=texts[2],
         revision=2,
     )
 

@@ -164,3 +164,12 @@ def test_text_has_enough_contrast_in_light_and_in_dark(theme: int) -> None:
         assert _contrast(palette[text], palette[ground]) >= 4.5, (text, ground)
     for shape in ("accepted", "rejected", "unprocessed", "unconfirmed", "phase"):
         assert _contrast(palette[shape], palette["card"]) >= 3, shape
+
+
+def test_a_set_goes_by_the_name_of_its_folder() -> None:
+    drop = {"key": "drops/shop/export-7/_READY"}
+    assert "<title>Completed · export-7 · products</title>" in render(samples.report(drop=drop)).decode()
+
+
+def test_a_rerun_names_the_job_it_repeats() -> None:
+    assert "re-run of job the-first" in Parsed(render(samples.report(previous="the-first"))).text

@@ -12,7 +12,7 @@ from batchdrop.report.style import page
 from batchdrop.report.svg import patterns
 from batchdrop.report.view_batches import batches, events
 from batchdrop.report.view_records import reasons, records, rejects, unmatched
-from batchdrop.report.wording import badge, duration, headline, label, size, stamp
+from batchdrop.report.wording import badge, drop_name, duration, headline, label, size, stamp
 
 _MOST_WARNINGS = 100
 _MOST_RESULTS = 100
@@ -39,8 +39,9 @@ def render(report: Mapping[str, object]) -> bytes:
 
 
 def visible_title(report: Doc) -> str:
-    name = text(mapping(report, "drop"), "key").rsplit("/", 1)[-1]
-    return " · ".join(filter(None, (label(text(report, "outcome")), name[:100], text(report, "route")[:60])))
+    return " · ".join(
+        filter(None, (label(text(report, "outcome")), drop_name(report)[:100], text(report, "route")[:60]))
+    )
 
 
 def _head(report: Doc) -> Html:
@@ -74,7 +75,7 @@ def _warnings(report: Doc) -> Html | None:
 
 
 def _facts(report: Doc) -> Html:
-    drop, previous = mapping(report, "drop"), mapping(report, "previous")
+    drop = mapping(report, "drop")
     began, ended = moment(report, "started_at"), moment(report, "finished_at")
     size_ = integer(drop, "size")
     facts = [
@@ -91,16 +92,7 @@ def _facts(report: Doc) -> Html:
         ("sha256", _code(text(drop, "sha256"))),
         ("same bytes as job", _code(text(report, "duplicate_content_of"))),
         ("revision", number(integer(report, "revision"), "revision")),
-        (
-            "replaces",
-            join(
-                _code(text(previous, "job_id")),
-                " revision ",
-                number(integer(previous, "revision"), "previous.revision"),
-            )
-            if previous
-            else None,
-        ),
+        ("re-run of job", _code(text(report, "previous"))),
         ("schema", _code(text(report, "schema"))),
     ]
     return el("dl", *(join(el("dt", name), el("dd", value)) for name, value in facts if value))

@@ -12,7 +12,7 @@ from batchdrop.report.reading import Doc, integer, mapping, moment, text
 from batchdrop.report.style import page
 from batchdrop.report.svg import area, legend, patterns, percent, text_at
 from batchdrop.report.table import Column, table
-from batchdrop.report.wording import badge, duration, stamp, tone
+from batchdrop.report.wording import badge, drop_name, duration, stamp, tone
 
 _LATEST = 100
 _MOST_BARS = 45
@@ -69,9 +69,9 @@ def _table(placed: Sequence[tuple[int, Doc]]) -> Html:
 
 
 def _job(index: int, job: Doc) -> tuple[Html | str, ...]:
-    counts, name = mapping(job, "counts"), text(mapping(job, "drop"), "key") or text(job, "job_id")
+    counts, name = mapping(job, "counts"), drop_name(job) or text(job, "job_id")
     began, ended = moment(job, "started_at"), moment(job, "finished_at")
-    shown = foreign(name.rsplit("/", 1)[-1] or name, 120)
+    shown = foreign(name, 120)
     return (
         link(text(job, "path"), shown) if text(job, "path") else shown,
         badge(text(job, "outcome")),

@@ -8,7 +8,7 @@ from html import escape
 _VOID = {"br", "meta"}
 
 # Characters that would reorder, hide or break the text around them, or cannot be written as UTF-8: shown by name.
-_UNSEEN = re.compile(
+UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
     "\U000e0000-\U000e007f]"
 )
@@ -26,7 +26,7 @@ class Html(str):
 
 def visible(text: str, limit: int = 500) -> str:
     """The text as it can be shown safely: clipped, and with control characters and the like made visible."""
-    shown = _PILE.sub(r"\1", _UNSEEN.sub(_name, text[:limit]))
+    shown = _PILE.sub(r"\1", UNSEEN.sub(_name, text[:limit]))
     return shown if len(text) <= limit else f"{shown}… (clipped: {len(text):,} characters)"
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from batchdrop.errors import ConditionFailed
+from batchdrop.errors import ConditionFailed, ObjectGone
 from batchdrop.job import Job
 from batchdrop.places import folder, iso, route_folder
 from batchdrop.ports import ObjectRef
@@ -15,6 +15,8 @@ from batchdrop.report.html import render
 from batchdrop.report.index import render_index
 from batchdrop.world import World
 
+_LATEST = 200  # jobs of all routes that are looked through
+_LISTED = 500  # jobs on a route's page
 _HTML = "text/html; charset=utf-8"
 _TYPES = {"rejects.csv": "text/csv; charset=utf-8", "rejects.ndjson": "application/x-ndjson"}
 
@@ -42,11 +44,28 @@ def _standing(world: World, bucket: str, key: str, document: dict[str, Any]) -> 
 
 
 def publish_index(world: World, job: Job) -> None:
-    """Make the route's index page anew from its latest jobs."""
-    latest = [_entry(j) for j in world.ledger.jobs(200) if j.route == job.route and j.is_closed]
-    place = route_folder(job.route)
-    page = render_index(job.route, latest)
-    world.objects.put(world.settings.results_bucket, f"{place}index.html", page, content_type=_HTML)
+    """Make the route's index page anew: of what was on it, and of the route's jobs among the latest of all.
+
+    Two jobs that end at the same moment may each miss the other; the next one finds both in the ledger.
+    """
+    bucket, place = world.settings.results_bucket, route_folder(job.route)
+    entries = {str(entry["job_id"]): entry for entry in _listed(world, bucket, f"{place}index.json")}
+    for one in (*world.ledger.jobs(_LATEST), job):  # the ledger's list may lag
+        if one.route == job.route and one.is_closed:
+            entries[one.job_id] = _entry(one)
+    listed = sorted(entries.values(), key=lambda entry: str(entry["started_at"]))[-_LISTED:]
+    text = json.dumps(listed, ensure_ascii=False).encode()
+    world.objects.put(bucket, f"{place}index.json", text, content_type="application/json")
+    world.objects.put(bucket, f"{place}index.html", render_index(job.route, listed), content_type=_HTML)
+
+
+def _listed(world: World, bucket: str, key: str) -> list[dict[str, Any]]:
+    try:
+        with world.objects.open(ObjectRef(bucket, key)) as body:
+            found: list[dict[str, Any]] = json.loads(body.read())
+            return found
+    except ObjectGone:
+        return []
 
 
 def _entry(job: Job) -> dict[str, Any]:

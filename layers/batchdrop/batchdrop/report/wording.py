@@ -43,6 +43,12 @@ def badge(outcome: str) -> Html:
     return el("span", icon, " ", foreign(label(outcome), 60), class_=f"badge {tone(outcome)}")
 
 
+def drop_name(report: Doc) -> str:
+    """The name of the dropped file; of a set that of its folder, as all their markers have one name."""
+    key = text(mapping(report, "drop"), "key").removesuffix("/_READY")
+    return key.rstrip("/").rsplit("/", 1)[-1]
+
+
 def headline(report: Doc) -> Html:
     """What happened, in one sentence."""
     counts = mapping(report, "counts")
