@@ -53,6 +53,7 @@ class Waiters:
 
     def __init__(self) -> None:
         self._tasks: list[tuple[Mapping[str, Any], str]] = []  # context of each running task, and its machine
+        self._over: dict[str, str] = {}  # tokens that nobody waits with any more, and their machines
 
     def note(self, execute: Callable[..., Any]) -> Callable[..., Any]:
         """Around the running of a task state."""
@@ -64,6 +65,8 @@ class Waiters:
                 return execute(state, given, execution, context)
             finally:
                 self._tasks.remove(task)
+                if token := context.get("Task", {}).get("Token"):
+                    self._over[token] = task[1]
 
         return run
 
@@ -75,7 +78,7 @@ class Waiters:
                 return resource(service, method, path, headers, body, *rest)
             token = json.loads(body).get("taskToken")
             mine = (arn for context, arn in list(self._tasks) if context.get("Task", {}).get("Token") == token)
-            return next(mine, "*")
+            return next(mine, self._over.get(token, "*"))
 
         return find
 

@@ -27,7 +27,7 @@ def fuzz(rig: Rig, place: Path, token: str = "") -> str:
     base = f"{rig.stack.endpoint}/_aws/execute-api/{rig.stack.outputs['NotificationApiId']}/$default"
     config = place / "schemathesis.toml"
     config.write_text(f'[parameters]\n"path.token" = {json.dumps(token)}\n' if token else "")
-    options = ["--exclude-method", "OPTIONS", "--checks", CHECKS, "--max-examples", "25", "--seed", "1", "--no-color"]
+    options = ["--exclude-method", "OPTIONS", "--checks", CHECKS, "--max-examples", "12", "--seed", "1", "--no-color"]
     options += ["--phases", "coverage,fuzzing"]
     command = [TOOL, "--config-file", config, "run", REPO / "docs/openapi.yaml", "--url", base, *options]
     done = subprocess.run([str(word) for word in command], cwd=place, capture_output=True, text=True)
