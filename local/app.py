@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+from local import show
 from local.exits import EXIT_CODES
 from local.verbs import decisions, dropping, jobs, reports, routes, stack
 
@@ -33,6 +34,24 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        show.plain(f"batchdrop {version('batchdrop')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options of the command itself."""
+
 
 _PANELS: dict[str, dict[str, Callable[..., Any]]] = {
     "Local stack": {"up": stack.up, "down": stack.down, "env": stack.env},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 from typer.main import get_command
@@ -48,6 +49,10 @@ def test_the_help_lists_every_verb_and_exit_code(run: Run) -> None:
     for code in EXIT_CODES:
         assert f" {code} " in text
     assert "--install-completion" in text
+
+
+def test_the_version_is_told(run: Run) -> None:
+    assert run("--version").out == f"batchdrop {version('batchdrop')}\n"
 
 
 def test_help_is_quick_to_come_because_nothing_heavy_is_imported() -> None:

@@ -64,7 +64,7 @@ def _table(placed: Sequence[tuple[int, Doc]]) -> Html:
         Column("started"),
         Column("took", "n"),
     )
-    caption = f"The latest {_LATEST} of {len(placed):,}." if len(placed) > _LATEST else "All jobs, the latest first."
+    caption = f"The latest {_LATEST} of {len(placed):,}." if len(placed) > _LATEST else "The latest first."
     return table(caption, columns, [_job(index, job) for index, job in placed[:_LATEST]])
 
 

@@ -51,12 +51,12 @@ def publish_index(world: World, job: Job) -> None:
     bucket, place = world.settings.results_bucket, route_folder(job.route)
     entries = {str(entry["job_id"]): entry for entry in _listed(world, bucket, f"{place}index.json")}
     for one in (*world.ledger.jobs(_LATEST), job):  # the ledger's list may lag
-        if one.route == job.route and one.is_closed:
+        if route_folder(one.route) == place and one.is_closed:
             entries[one.job_id] = _entry(one)
     listed = sorted(entries.values(), key=lambda entry: str(entry["started_at"]))[-_LISTED:]
     text = json.dumps(listed, ensure_ascii=False).encode()
     world.objects.put(bucket, f"{place}index.json", text, content_type="application/json")
-    world.objects.put(bucket, f"{place}index.html", render_index(job.route, listed), content_type=_HTML)
+    world.objects.put(bucket, f"{place}index.html", render_index(place.split("/")[1], listed), content_type=_HTML)
 
 
 def _listed(world: World, bucket: str, key: str) -> list[dict[str, Any]]:
