@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import inspect
+import io
 import json
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchdrop import capability
+from batchdrop import capability, observability
 from tests.security.porch import JOB, KEYS, Porch
 
 METHODS = ("GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "get", "")
@@ -161,16 +162,52 @@ def test_a_token_has_192_bits_and_is_compared_in_constant_time() -> None:
     assert "== mac" not in source
 
 
+class Said:
+    """All that the handler writes: its log, which holds on to the stream it began with, and its metrics."""
+
+    def __init__(self, log: io.StringIO, capture: pytest.CaptureFixture[str]) -> None:
+        self._log, self._capture = log, capture
+
+    def all(self) -> str:
+        return "".join([self._log.getvalue(), *self._capture.readouterr()])
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Said:
+    log = io.StringIO()
+    monkeypatch.setattr(observability.logger.registered_handler, "stream", log)
+    return Said(log, capsys)
+
+
 @pytest.mark.acceptance("F10")
-def test_neither_the_token_nor_the_job_is_in_what_the_handler_logs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_neither_the_token_nor_the_job_is_in_what_the_handler_logs(said: Said) -> None:
     porch = Porch()
     token = porch.token()
     porch.call(token)
     for bad in unheeded(porch).values():
         porch.call(bad)
-    porch.keys = {}  # as bad as it can be: an error in the handler
     with pytest.raises(Exception, match="log says where"):
         Porch(keys=None).call(token)  # type: ignore[arg-type]
-    said = "".join(capsys.readouterr())
-    assert token.rsplit(".", 1)[1] not in said
-    assert "etc/passwd" not in said
+    told = said.all()
+    assert "function failed" in told
+    assert token.rsplit(".", 1)[1] not in told
+    assert "etc/passwd" not in told
+
+
+@pytest.mark.acceptance("F10")
+def test_what_an_unforeseen_error_says_is_neither_logged_nor_answered(
+    said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its text may hold a signed URL, and so may that of its cause."""
+    porch = Porch()
+
+    def fail(*_args: Any, **_how: Any) -> Any:
+        raise RuntimeError("https://files.example/?X-Amz-Signature=canary") from ValueError("canary")
+
+    monkeypatch.setattr(porch, "update", fail)
+    with pytest.raises(Exception, match="RuntimeError: the function's log says where") as failed:
+        porch.call(porch.token())
+    told = said.all()
+    assert "function failed" in told
+    assert "canary" not in told
+    assert "canary" not in "".join(str(text) for text in (failed.value, failed.value.__cause__))
