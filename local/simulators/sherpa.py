@@ -150,7 +150,8 @@ class SherpaSimulator(Simulator[SherpaOptions]):
         table, dataset = self._target(call)
         given = _payload(call)
         identifier, now = str(uuid.uuid4()), self.clock.now()
-        commit = Commit(identifier, now, detail={"dataset": dataset, "table": table, "state": "queued"})
+        about = {"dataset": dataset, "table": table, "file": urlsplit(given["url"]).path, "state": "queued"}
+        commit = Commit(identifier, now, detail=about)
         never = self.faults.take("upload", "never")
         listed = self.faults.take("upload", "not_added")
         self._uploads[identifier] = Upload(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -54,7 +55,12 @@ def finish(world: World, invocation: Invocation, job_id: str) -> Finished:
     taken = world.ledger.acquire(job, invocation.owner, until)
     if taken is None:
         return Finished("wait", seconds=max(1, min(60, (job.lease_until - world.ledger.now()) // 1000 + 1)))
-    return Closing(world, invocation, taken).close()
+    try:
+        return Closing(world, invocation, taken).close()
+    except Exception:  # the workflow tries again in a moment, and need not wait for a lease that nobody uses
+        with suppress(Exception):
+            world.ledger.release(taken, invocation.owner, {})
+        raise
 
 
 def _done(job: Job) -> Finished:

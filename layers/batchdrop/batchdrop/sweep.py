@@ -10,7 +10,6 @@ from batchdrop.drop import PREFIX, Drop
 from batchdrop.job import Job
 from batchdrop.world import World
 
-AGE = 15 * 60  # seconds an object or a job is left alone before the sweeper looks at it
 WINDOW = 3 * 86400  # seconds: older objects were looked at by earlier sweeps
 
 
@@ -31,7 +30,7 @@ def sweep(world: World) -> Swept:
     jobs = world.ledger.open_jobs()
     revived = sum(_is_stranded(world, job) and revive(world, job.job_id) for job in jobs)
     orphans = sum(len(batch.orphans) for job in jobs for batch in world.ledger.batches(job.job_id))
-    late = world.ledger.now() - AGE * 1000
+    late = world.ledger.now() - int(world.settings.sweep_age * 1000)
     found = Swept(lost, revived, orphans, len(jobs), sum(job.deadline_at < late for job in jobs))
     world.metrics.count("SweepFinds", lost + revived)
     for name, value in asdict(found).items():
@@ -53,7 +52,7 @@ def _without_job(world: World) -> Iterator[Drop]:
     """Drops whose event never came. Overwritten versions count: each of them was dropped."""
     bucket, now = world.settings.drop_bucket, world.clock.now()
     for ref in world.objects.versions(bucket, PREFIX):
-        if ref.key.endswith("/") or not AGE <= now - ref.modified <= WINDOW:
+        if ref.key.endswith("/") or not world.settings.sweep_age <= now - ref.modified <= WINDOW:
             continue
         drop = Drop(bucket, ref.key, ref.version_id, ref.size)
         if world.ledger.job(drop.job_id) is None:
@@ -61,4 +60,5 @@ def _without_job(world: World) -> Iterator[Drop]:
 
 
 def _is_stranded(world: World, job: Job) -> bool:
-    return world.ledger.now() - job.created_at >= AGE * 1000 and not world.workflow.is_running(job.execution)
+    age = (world.ledger.now() - job.created_at) / 1000
+    return age >= world.settings.sweep_age and not world.workflow.is_running(job.execution)

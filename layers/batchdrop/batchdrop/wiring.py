@@ -44,6 +44,7 @@ class AwsWorld:
             lease_margin=float(_setting("LEASE_MARGIN", "60")),
             reserve=float(_setting("RESERVE", "120")),
             quiet_period=float(_setting("QUIET_PERIOD", "120")),
+            sweep_age=float(_setting("SWEEP_AGE", "900")),
             overlap=True,
         )
 

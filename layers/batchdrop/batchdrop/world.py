@@ -21,6 +21,7 @@ class Settings:
     lease_margin: float = 60.0  # added to an invocation's own end: after that its worker is certainly dead
     reserve: float = 120.0  # seconds an invocation keeps back to finish what it has begun
     quiet_period: float = 120.0
+    sweep_age: float = 900.0  # an object or a job is left alone so long before the sweep looks at it
     overlap: bool = False  # package the next batch, in a thread of its own, while one is being uploaded
 
 
