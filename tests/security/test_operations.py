@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.template.translated import REPO, resources, template
+from tests.template.translated import REPO, resources, statements, template
 
 LIBRARY = "\n".join(path.read_text() for path in (REPO / "layers/batchdrop/batchdrop").rglob("*.py"))
 RUNBOOK = (REPO / "docs/operations.md").read_text()
@@ -94,6 +97,14 @@ def test_the_event_in_the_documentation_fits_its_schema() -> None:
     text = (REPO / "docs/events.md").read_text()
     (example, *_) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
     Draft202012Validator(schema).validate(json.loads(example))
+
+
+def test_the_table_of_what_roles_may_do_is_printed_where_nothing_of_aws_is_configured() -> None:
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    command = [sys.executable, "-m", "tests.security.iam_table"]
+    done = subprocess.run(command, cwd=REPO, env=bare, capture_output=True, text=True, check=True)
+    rows = [line.split(" | ") for line in done.stdout.splitlines()]
+    assert [row[1] for row in rows[2:]] == [statement["Sid"] for _, statement in statements()]
 
 
 STORES = (

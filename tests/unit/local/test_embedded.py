@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -10,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local import deployment, emulator
-from local.embedded import honour_ranges_of_versions, read_limits_as_numbers
+from local.embedded import SharedLayer, honour_ranges_of_versions, read_limits_as_numbers
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +62,17 @@ def test_a_limit_kept_as_text_is_read_as_a_number() -> None:
 
     assert read_limits_as_numbers(limit)({"ScalingConfig": {"MaximumConcurrency": "10"}}) == 10
     assert read_limits_as_numbers(limit)({}) == 5
+
+
+def test_workers_share_what_a_layer_holds_but_not_their_code(tmp_path: Path) -> None:
+    for worker in ("one", "two"):
+        for name in ("layer_0", "code"):
+            (tmp_path / worker / name).mkdir(parents=True)
+            with zipfile.ZipFile(tmp_path / worker / f"{name}.zip", "w") as made:
+                made.writestr("python/a.py", name)
+            with SharedLayer(tmp_path / worker / f"{name}.zip") as packed:
+                packed.extractall(tmp_path / worker / name)
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert (one / "layer_0/python/a.py").read_text() == "layer_0"
+    assert (one / "layer_0/python/a.py").samefile(two / "layer_0/python/a.py")
+    assert not (one / "code/python/a.py").samefile(two / "code/python/a.py")
