@@ -6,6 +6,7 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+KERNEL := layers/batchdrop/batchdrop/records/libkernel.so
 # sam looks for `python3.x` and `pip` on the PATH: let it find the ones of the virtual environment.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export SAM_CLI_TELEMETRY := 0
@@ -25,8 +26,13 @@ help:
 	@echo 'make docs   the parts of the documentation that are made from the code'
 	@echo 'make clean  stop the local stack and remove what was built'
 
-setup: $(STAMP)
+setup: $(STAMP) $(KERNEL)
 	@:
+
+$(KERNEL): $(STAMP) $(wildcard layers/batchdrop/kernel/*) layers/batchdrop/targets/kernel.py
+	@echo 'setup: compiling the kernel of the records engine (half a minute the first time)'
+	@python layers/batchdrop/targets/kernel.py $@
+	@touch $@
 
 $(STAMP): requirements-dev.txt layers/batchdrop/requirements.txt pyproject.toml local/setup.sh
 	@sh local/setup.sh $(VENV)
@@ -34,6 +40,7 @@ $(STAMP): requirements-dev.txt layers/batchdrop/requirements.txt pyproject.toml 
 
 lint: setup
 	@echo '== ruff' && ruff check . && ruff format --check .
+	@echo '== zig fmt' && python -m ziglang fmt --check layers/batchdrop/kernel
 	@echo '== mypy' && mypy
 	@if [ -f template.yaml ]; then echo '== sam validate' && sam validate --region eu-west-1 && sam validate --lint --region eu-west-1; fi
 
@@ -66,7 +73,7 @@ mutants: setup
 	@$(BIN)/python -m tests.simulation.mutants
 
 format: setup
-	@ruff check --fix . && ruff format .
+	@ruff check --fix . && ruff format . && python -m ziglang fmt layers/batchdrop/kernel
 
 demo: setup
 	@$(BIN)/python -m local.demo $(if $(KEEP),--keep)

@@ -29,6 +29,7 @@ UNUSED = (
     "bin",
     "boto3/examples",
     "boto3/data",  # descriptions of boto3's "resources"; only its clients are used
+    "**/libkernel.so.made-of",
     "**/tests",
     "**/__pycache__",
     "*.dist-info/RECORD",  # the archive's own list: it no longer fits what is left
@@ -41,6 +42,7 @@ def main(directory: Path, runtime: str, architecture: str) -> None:
     shutil.rmtree(directory, ignore_errors=True)
     install(directory, version, MACHINES[architecture])
     shutil.copytree(ROOT / "batchdrop", directory / "batchdrop", ignore=shutil.ignore_patterns("__pycache__"))
+    kernel(directory / "batchdrop" / "records" / "libkernel.so", architecture)
     prune(directory)
     precompile(directory, version)
 
@@ -57,6 +59,11 @@ def install(directory: Path, version: str, machine: str) -> None:
 
 def pip(*arguments: str) -> None:
     subprocess.run([sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments], check=True)
+
+
+def kernel(library: Path, architecture: str) -> None:
+    """The compiled part of the library; one that came along from this machine is taken if it is the right one."""
+    subprocess.run([sys.executable, str(ROOT / "targets" / "kernel.py"), str(library), architecture], check=True)
 
 
 def prune(directory: Path) -> None:

@@ -1,58 +1,55 @@
-"""What the packager asks of a format: cut records, encode them, tell what is wrong with them."""
+"""What the packager asks of a format: a kernel for the plain records, and the careful way for one at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from batchdrop.records.blocks import Block, Cutting
-from batchdrop.records.index import Index
-from batchdrop.records.model import Problem
+from batchdrop.records.kernel import Kernel
+from batchdrop.records.model import Checkpoint, Problem
+from batchdrop.records.skippers import Skipper
+from batchdrop.records.walk import Walk
+
+Raw = list[str] | bytes
 
 
 @dataclass(slots=True)
 class Entry:
-    """One record of a block. `encoded` is what goes into a batch, line end included; None for an invalid record."""
+    """One record. `encoded` is what goes into a batch, without what separates it from the next; None if invalid."""
 
-    start: int  # in the block's data
-    line: int  # line ends before it in the block
-    raw: list[str] | bytes
+    raw: Raw
     encoded: bytes | None
     problem: Problem | None = None
 
 
-@dataclass(slots=True)
-class Encoded:
-    """A whole block at once: every record of it is sound."""
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a format's records stand in a stream. `ending` may be missing after the last one; `blank` may follow it."""
 
-    body: bytes
-    records: int
+    kernel: Kernel
+    skipper: Callable[[], Skipper]
+    ending: bytes
+    blank: bytes | None = None
+
+    def walk(self, chunks: Iterator[bytes], start: Checkpoint, cap: int) -> Walk:
+        """Through these bytes, which begin at `start`."""
+        return Walk(self.kernel, chunks, start, cap=cap, ending=self.ending, blank=self.blank, skipper=self.skipper)
 
 
 class Codec(Protocol):
     """One input format on its way to one output format."""
 
-    @property
-    def cutting(self) -> Cutting: ...
+    form: Form
+    head: bytes  # what every batch begins with: a CSV header, or nothing
 
-    @property
-    def head(self) -> bytes:
-        """What every batch begins with: a CSV header, or nothing."""
+    def entry(self, record: bytes, offset: int) -> Entry:
+        """One record with its problem, if it has one; where it is sound, the kernel gives the same bytes."""
 
-    def whole(self, block: Block) -> Encoded | None:
-        """The block encoded at once, or None if any record needs a closer look. Same bytes as `entries`."""
+    def raw(self, record: bytes) -> Raw:
+        """A record known to be sound, as its owner wrote it."""
 
-    def entries(self, block: Block) -> Iterator[Entry]:
-        """Each record of the block on its own, with its problem if it has one."""
-
-    def index(self, block: Block) -> Index | None:
-        """The ids of all records of the block at once, where that can be done fast."""
-
-    def entry(self, record: bytes, start: int, line: int, block: Block) -> Entry:
-        """One record of an index, looked at on its own."""
-
-    def id_of(self, raw: list[str] | bytes) -> str | None:
+    def id_of(self, raw: Raw) -> str | None:
         """The id of a record as the vendor sees it."""
 
 

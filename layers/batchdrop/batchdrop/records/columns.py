@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from batchdrop.errors import DropRefused
@@ -26,6 +26,22 @@ class Column:
     required: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Open:
+    """An object around the columns that follow, until its `Close`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    name: str
+
+
+Step = Column | Open | Close
+Tree = dict[str, "Tree | Column"]
+
+
 class Columns:
     """The columns of one file, by its header. Raises `DropRefused` for a header that cannot be used."""
 
@@ -35,6 +51,7 @@ class Columns:
         self.mended = set(OUR_COLUMNS) <= set(header)  # a rejects file of ours, dropped again
         self.used = [self._column(i, name) for i, name in enumerate(header) if self._is_used(name)]
         self._check_names()
+        self.steps = list(_steps(_tree(self.used)))
         self.id = tuple(self._find(name).index for name in spec.id)
         self.required = tuple({self._find(name).index for name in (*spec.id, *spec.required)})
 
@@ -80,15 +97,22 @@ class Columns:
 
     def record(self, row: Row) -> Record | Problem:
         """The JSON record of a row that has the right number of cells."""
-        record: Record = {}
-        for column in self.used:
-            try:
-                value = self.value(column, row[column.index])
-            except cells.BadCell as error:
-                return Problem("wrong_type", f"the cell is not {error}", column.source)
-            if value is not None:
-                _put(record, column.path, value)
-        return record
+        places: list[Record] = [{}]
+        for step in self.steps:
+            if isinstance(step, Open):
+                places.append({})
+            elif isinstance(step, Close):
+                inner = places.pop()
+                if inner:
+                    places[-1][step.name] = inner
+            else:
+                try:
+                    value = self.value(step, row[step.index])
+                except cells.BadCell as error:
+                    return Problem("wrong_type", f"the cell is not {error}", step.source)
+                if value is not None:
+                    places[-1][step.path[-1]] = value
+        return places[0]
 
     def value(self, column: Column, cell: str) -> cells.Value | None:
         """The value of a cell, None to leave it out. Raises `BadCell`."""
@@ -134,10 +158,24 @@ def is_rejects_header(cells: Sequence[str], own: Sequence[str]) -> bool:
     return set(OUR_COLUMNS) <= set(cells) and [name for name in cells if name not in OUR_COLUMNS] == list(own)
 
 
-def _put(record: Record, path: tuple[str, ...], value: cells.Value) -> None:
-    for name in path[:-1]:
-        record = record.setdefault(name, {})  # type: ignore[assignment]
-    record[path[-1]] = value
+def _tree(columns: Sequence[Column]) -> Tree:
+    tree: Tree = {}
+    for column in columns:
+        place = tree
+        for name in column.path[:-1]:
+            place = place.setdefault(name, {})  # type: ignore[assignment]
+        place[column.path[-1]] = column
+    return tree
+
+
+def _steps(tree: Tree) -> Iterator[Step]:
+    for name, branch in tree.items():
+        if isinstance(branch, Column):
+            yield branch
+        else:
+            yield Open(name)
+            yield from _steps(branch)
+            yield Close(name)
 
 
 def _first_twice(names: Sequence[str]) -> str | None:

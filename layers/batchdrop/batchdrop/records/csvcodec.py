@@ -6,144 +6,88 @@ import csv
 import io
 import sys
 from collections.abc import Iterator, Sequence
+from ctypes import c_uint32
+from functools import partial
 from itertools import chain
 
 import msgspec
 
-from batchdrop.records.blocks import Block
-from batchdrop.records.codec import Encoded, Entry, too_big
-from batchdrop.records.columnar import columnar
-from batchdrop.records.columns import Columns
-from batchdrop.records.csvcut import Cutter, Skipper
-from batchdrop.records.index import Index, csv_index
+from batchdrop.records.codec import Entry, Form, Raw, too_big
+from batchdrop.records.columns import Close, Column, Columns, Open, Step
+from batchdrop.records.kernel import CsvSpec, Kernel, Op, Text, c_array
 from batchdrop.records.model import Problem
-from batchdrop.records.rows import RowsEncoder, no_garbage
 from batchdrop.records.safecell import restore
+from batchdrop.records.skippers import RowSkipper
 from batchdrop.records.spec import InputSpec, OutputSpec
 
 # The module's own limit of 131,072 characters a cell is lifted: records are limited instead, by `max_record_bytes`.
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
 
 _encoder = msgspec.json.Encoder()
-_PLAIN_BYTES = bytes(set(range(256)) - set(b",\r\n"))
-
-
-class CsvCutting:
-    """Where CSV records end."""
-
-    raws = None
-
-    def __init__(self, spec: InputSpec, *, tidy: bool) -> None:
-        self.cutter = Cutter(spec.delimiter, spec.quote, tidy=tidy)
-        self.cut = self.cutter.cut
-
-    def skipper(self) -> Skipper:
-        return Skipper(self.cutter.quote)
-
-    def complete(self, data: bytes) -> bytes:
-        return data if data.endswith(b"\n") else data + b"\n"
+_KINDS = ("string", "integer", "number", "boolean", "timestamp", "list", "json", "open", "close")
+_LINES, _CSV, _AS_IS = range(3)  # what the kernel makes of a row
+_MOST_COLUMNS = 2048  # the kernel's
 
 
 class CsvCodec:
     """Rows by the header's columns. CSV batches are always written with commas, double quotes and line feeds."""
 
-    def __init__(self, header: Sequence[str], spec: InputSpec, output: OutputSpec, *, tidy: bool) -> None:
+    def __init__(self, header: Sequence[str], spec: InputSpec, output: OutputSpec) -> None:
         self.spec = spec
         self.columns = Columns(header, spec)
-        self.cutting = CsvCutting(spec, tidy=tidy)
         self._to_csv = output.format == "csv"
         self._quote_all = output.csv_quoting == "strings"
-        self._rows = RowsEncoder(self.columns)
-        self._columnar = columnar(self.columns) if tidy else None
         # Rows a vendor can read as they are pass byte for byte, whatever their line ends and quoting.
         plain = (spec.delimiter, spec.quote, output.csv_quoting) == (",", '"', "minimal")
         whole = len(self.columns.used) == len(self.columns.header) and not self.columns.mended
-        self._as_is = self._to_csv and tidy and plain and whole
-        self._only_widths = not (self.columns.required or spec.types or len(self.columns.header) == 1)
-        self.head = self._csv_line([(c.name, "string") for c in self.columns.used]) if self._to_csv else b""
+        self._as_is = self._to_csv and plain and whole
+        self.head = self._csv_line([(c.name, "string") for c in self.columns.used]) + b"\n" if self._to_csv else b""
+        self.form = csv_form(spec, self._kernel_spec(b"," if output.format == "json_array" else b"\n"))
 
-    def whole(self, block: Block) -> Encoded | None:
-        data = block.data
-        if block.oversize or len(data) > self.spec.max_record_bytes or b"\0" in data or self.columns.mended:
-            return None
-        if self._as_is and self._only_widths:
-            return Encoded(data, lines) if (lines := self._even_lines(data)) else None
-        return self._by_columns(data, block.lines + 1) or self._by_rows(data)
+    def _kernel_spec(self, separator: bytes) -> CsvSpec:
+        columns, spec = self.columns, self.spec
+        ops = (
+            [_op(step, columns) for step in columns.steps] if not self._to_csv else [_cell_op(c) for c in columns.used]
+        )
+        return CsvSpec(
+            delimiter=ord(spec.delimiter),
+            quote=ord(spec.quote),
+            separator=ord(separator),
+            quote_all=self._quote_all,
+            target=_AS_IS if self._as_is else _CSV if self._to_csv else _LINES,
+            columns=len(columns.header),
+            ops=c_array(Op, ops),
+            op_count=len(ops),
+            required=c_array(c_uint32, columns.required),
+            required_count=len(columns.required),
+            ids=c_array(c_uint32, columns.id),
+            id_count=len(columns.id),
+            id_joiner=Text.of(spec.id_joiner.encode()),
+            forbidden=Text.of(spec.forbidden_in_id.encode()),
+            longest=spec.max_record_bytes,
+            # Cells of a mended file have lost what made them safe for spreadsheets: each is looked at.
+            all_careful=columns.mended or len(columns.header) > _MOST_COLUMNS or not spec.forbidden_in_id.isascii(),
+        )
 
-    def _by_columns(self, data: bytes, most: int) -> Encoded | None:
-        if not self._columnar or (self._to_csv and not self._as_is):
-            return None
-        if self._as_is:
-            rows = None if _has_blank_lines(data) else self._columnar.rows(data, most)
-            return Encoded(data, rows) if rows else None
-        lines = self._columnar.lines(data, most)
-        return Encoded(*lines) if lines else None
-
-    def _by_rows(self, data: bytes) -> Encoded | None:
-        with no_garbage():
-            return self._whole_rows(data)
-
-    def _whole_rows(self, data: bytes) -> Encoded | None:
-        try:
-            rows = list(self._reader(data.decode()))
-        except csv.Error:
-            return None
-        if self._as_is:
-            return Encoded(data, len(rows)) if self._rows.check(rows) and self._rows.fits(rows) else None
-        return self._encoded([row for row in rows if row])
-
-    def _encoded(self, rows: list[list[str]]) -> Encoded | None:
-        if self._to_csv:
-            lines = [self._encode(row) for row in rows]
-            sound = not any(type(line) is Problem for line in lines)
-            return Encoded(b"".join(lines), len(rows)) if sound else None  # type: ignore[arg-type]
-        records = self._rows.records(rows)
-        return Encoded(_encoder.encode_lines(records), len(records)) if records else None
-
-    def _even_lines(self, data: bytes) -> int:
-        """How many rows there are, if all are as wide as the header; else 0. For tidy text only."""
-        quote = self.cutting.cutter.quote
-        bare = b"".join(data.split(quote)[::2]) if quote in data else data
-        marks = bare.translate(None, _PLAIN_BYTES)
-        lines = marks.count(b"\n")
-        row = b"," * (len(self.columns.header) - 1)
-        return lines if marks in ((row + b"\n") * lines, (row + b"\r\n") * lines) else 0
-
-    def entries(self, block: Block) -> Iterator[Entry]:
-        if block.oversize:
-            yield Entry(0, 0, [], None, too_big(self.spec.max_record_bytes))
-            return
-        start = line = 0
-        for end in self.cutting.cutter.ends(block.data):
-            record = block.data[start:end]
-            if record.strip(b"\r\n"):
-                yield self.entry(record, start, line, block)
-            line += record.count(b"\n")
-            start = end
-
-    def index(self, block: Block) -> Index | None:
-        slow = block.oversize or not self.cutting.cutter.tidy or self.columns.mended or not self.columns.id
-        return None if slow else csv_index(block.data, self.columns)
-
-    def entry(self, record: bytes, start: int, line: int, block: Block) -> Entry:
-        offset = block.offset + start
+    def entry(self, record: bytes, offset: int) -> Entry:
         if len(record) > self.spec.max_record_bytes:
-            return Entry(start, line, [], None, too_big(self.spec.max_record_bytes))
-        record = record if record.endswith(b"\n") else record + b"\n"
+            return Entry([], None, too_big(self.spec.max_record_bytes))
         text = record.decode()
         try:
             (row,) = self._reader(text)
         except (csv.Error, ValueError):
             problem = Problem("carriage_return", "a carriage return outside quotes", offset=offset)
-            return Entry(start, line, [text.rstrip("\r\n")], None, problem)
+            return Entry([text.rstrip("\r\n")], None, problem)
         row = self._restored(row)
         encoded = self._encode(row)
-        if self._as_is and isinstance(encoded, bytes):
-            encoded = record
         if isinstance(encoded, Problem):
             problem = Problem(encoded.code, encoded.message, encoded.column, offset)
-            return Entry(start, line, row, None, problem)
-        return Entry(start, line, row, encoded)
+            return Entry(row, None, problem)
+        return Entry(row, record.removesuffix(b"\n") if self._as_is else encoded)
+
+    def raw(self, record: bytes) -> Raw:
+        (row,) = self._reader(record.decode())
+        return row
 
     def id_of(self, raw: list[str] | bytes) -> str | None:
         return self.columns.id_of(raw) if isinstance(raw, list) else None
@@ -164,11 +108,11 @@ class CsvCodec:
             return record
         if self._to_csv:
             return self._csv_line([(row[c.index], c.kind) for c in self.columns.used])
-        return _encoder.encode(record) + b"\n"
+        return _encoder.encode(record)
 
     def _csv_line(self, values: list[tuple[str, str]]) -> bytes:
         line = ",".join(self._csv_cell(text, kind) for text, kind in values) or '""'  # not a blank line
-        return (line + "\n").encode()
+        return line.encode()
 
     def _csv_cell(self, text: str, kind: str) -> str:
         bare = kind in ("integer", "number", "boolean")
@@ -177,9 +121,26 @@ class CsvCodec:
         return text
 
 
-def _has_blank_lines(data: bytes) -> bool:
-    """Whether there may be a blank line: a text may have one, too."""
-    return data[:1] in (b"\r", b"\n") or b"\n\n" in data or b"\n\r\n" in data
+def csv_form(spec: InputSpec, rows: CsvSpec | None = None) -> Form:
+    """How CSV stands in a stream; without `rows`, its records can only be counted."""
+    rows = rows or CsvSpec(delimiter=ord(spec.delimiter), quote=ord(spec.quote), longest=spec.max_record_bytes)
+    return Form(Kernel(rows), partial(RowSkipper, spec.quote.encode()), b"\n", b"\r\n")
+
+
+def _op(step: Step, columns: Columns) -> Op:
+    """The kernel's step that does what `Columns.record` does."""
+    if isinstance(step, Open):
+        return Op(kind=_KINDS.index("open"), key=Text.of(b"," + _encoder.encode(step.name) + b":{"))
+    if isinstance(step, Close):
+        return Op(kind=_KINDS.index("close"))
+    empty = columns.value(step, "")
+    written = b"" if empty is None else _encoder.encode(empty)
+    key = b"," + _encoder.encode(step.path[-1]) + b":"
+    return Op(kind=_KINDS.index(step.kind), column=step.index, key=Text.of(key), empty=Text.of(written))
+
+
+def _cell_op(column: Column) -> Op:
+    return Op(kind=_KINDS.index(column.kind), column=column.index)
 
 
 def read_header(record: bytes, spec: InputSpec) -> list[str]:

@@ -27,26 +27,25 @@ def find_duplicates(source: Source, spec: InputSpec, inspection: Inspection, che
     `reject`: the first record of an id is kept; `last_wins`: the last. Raises `DropRefused("duplicates")` when more
     than 20,000 records would have to yield: then the file, or the choice of the id, is wrong.
     """
-    records = 0
     yields: dict[int, int] = {}
     with ExitStack() as stack:
         parts = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(_PARTS)]
-        for records, line, key in _ids(source, spec, inspection, check):
+        for ordinal, line, key in _ids(source, spec, inspection, check):
             if key:
-                digest = hashlib.blake2b(key if isinstance(key, bytes) else key.encode(), digest_size=16).digest()
-                parts[digest[0] % _PARTS].write(_ENTRY.pack(digest, records, line))
+                digest = hashlib.blake2b(key, digest_size=16).digest()
+                parts[digest[0] % _PARTS].write(_ENTRY.pack(digest, ordinal, line))
         for part in parts:
             check()
             for ordinal, line in _yielding(part, last_wins=spec.duplicates == "last_wins"):
                 yields[ordinal] = line
                 if len(yields) > MAX_DUPLICATES:
                     raise DropRefused("duplicates", f"more than {MAX_DUPLICATES} records repeat an id")
-    return replace(inspection, records=records, duplicates=dict(sorted(yields.items())))
+    return replace(inspection, duplicates=dict(sorted(yields.items())))
 
 
 def _ids(
     source: Source, spec: InputSpec, inspection: Inspection, check: Callable[[], None]
-) -> Iterator[tuple[int, int, str | bytes | None]]:
+) -> Iterator[tuple[int, int, bytes | None]]:
     from batchdrop.records.packager import Packager
 
     unlimited = OutputSpec("ndjson" if inspection.format != "csv" else "json_array", 1 << 62)

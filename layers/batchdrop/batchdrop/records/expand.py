@@ -71,6 +71,19 @@ def _converted(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
         raise DropRefused("encoding", f"the file is not {encoding} throughout", offset=done) from error
 
 
+def limited(blocks: Iterator[bytes], length: int | None) -> Iterator[bytes]:
+    """The first `length` bytes."""
+    if length is None:
+        yield from blocks
+        return
+    for block in blocks:
+        if length <= len(block):
+            yield block[:length]
+            return
+        length -= len(block)
+        yield block
+
+
 def guarded(blocks: Iterator[bytes], stored_size: int, max_bytes: int, max_ratio: int) -> Iterator[bytes]:
     """The same blocks, until they expand beyond what is allowed: `DropRefused("bomb", …)`."""
     total = 0

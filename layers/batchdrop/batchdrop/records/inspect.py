@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 from batchdrop.errors import DropRefused
-from batchdrop.records.blocks import limited
 from batchdrop.records.duplicates import find_duplicates
-from batchdrop.records.expand import BLOCK, Packed, detect, expand, guarded
+from batchdrop.records.expand import BLOCK, Packed, detect, expand, guarded, limited
 from batchdrop.records.inspection import Inspection
-from batchdrop.records.scans import ArrayScan, CsvScan, LineScan, Scan
+from batchdrop.records.scans import Found, scan_array, scan_csv, scan_lines
 from batchdrop.records.sniff import BOM, sniff
 from batchdrop.records.source import Source
 from batchdrop.records.spec import InputSpec
 from batchdrop.records.utf8 import Utf8Check
 
-_SCANS: dict[str, Callable[[InputSpec, int], Scan]] = {"csv": CsvScan, "json": ArrayScan, "ndjson": LineScan}
+_SCANS: dict[str, Callable[[Iterator[bytes], InputSpec, int], Found]] = {
+    "csv": scan_csv,
+    "json": scan_array,
+    "ndjson": scan_lines,
+}
 
 
 _HEAD = 4096
@@ -51,34 +55,40 @@ def _inspect(source: Source, spec: InputSpec, packed: Packed, check: Callable[[]
     blocks = _checked(expand(source, packed, 0, digest.update, spec.encoding), source, packed, spec, check)
     first = _first(blocks)
     sniffed = sniff(first, source.name, spec)
-    scan = _SCANS[sniffed.format](spec, sniffed.body)
-    utf8 = Utf8Check()
-    size = 0
-    for block in _chain(first, blocks):
-        utf8.feed(block)
-        scan.feed(block[sniffed.body :] if size == 0 else block)
-        size += len(block)
-    utf8.finish()
-    if size > sniffed.body:
-        scan.finish()
-    if not scan.found.seen:
+    text = _Text(chain([first], blocks), sniffed.body)
+    found = _SCANS[sniffed.format](iter(text), spec, sniffed.body)
+    if not found.records:
         raise _empty()
     if packed == "zip":
         _hash_stored(source, digest.update, check)
-    found = scan.found
     return Inspection(
         sha256=digest.hexdigest(),
         format=sniffed.format,
         compression=packed,
-        expanded_bytes=size,
-        records=None,
+        expanded_bytes=text.size,
+        records=found.records,
         start=found.start,
         end=found.end,
         header=found.header,
-        tidy=found.tidy,
         duplicates={},
         warnings=tuple(found.warnings),
     )
+
+
+class _Text:
+    """The file's text after its byte-order mark, checked to be UTF-8 on the way."""
+
+    def __init__(self, blocks: Iterator[bytes], body: int) -> None:
+        self._blocks, self._body = blocks, body
+        self.size = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        utf8 = Utf8Check()
+        for block in self._blocks:
+            utf8.feed(block)
+            yield block if self.size else block[self._body :]
+            self.size += len(block)
+        utf8.finish()
 
 
 def _empty() -> DropRefused:
@@ -115,12 +125,6 @@ def _line_at(source: Source, packed: Packed, encoding: str, offset: int, check: 
     except DropRefused:
         pass  # the file breaks off there
     return line
-
-
-def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    if first:
-        yield first
-        yield from rest
 
 
 def _hash_stored(source: Source, update: Callable[[bytes], object], check: Callable[[], None]) -> None:

@@ -23,11 +23,10 @@ class Inspection:
     format: Format
     compression: Packed
     expanded_bytes: int
-    records: int | None
+    records: int  # the invalid ones included
     start: Checkpoint  # the first record
     end: int | None  # where the records end, if before the end of the file
     header: tuple[str, ...]
-    tidy: bool  # CSV: quotes stand around whole cells only
     duplicates: Mapping[int, int]
     warnings: tuple[str, ...] = ()
 

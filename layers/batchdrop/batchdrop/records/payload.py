@@ -37,7 +37,7 @@ class Payload:
 
 
 class PayloadBuilder:
-    """Collects encoded records, each ended by a line feed, into a payload of the wanted format."""
+    """Collects encoded records into a payload of the wanted format."""
 
     def __init__(self, format_: OutputFormat, head: bytes, spool_bytes: int) -> None:
         self._array = format_ == "json_array"
@@ -48,21 +48,20 @@ class PayloadBuilder:
         self.size = 0
         self._write(b"[" if self._array else head)
 
-    def add(self, body: bytes) -> None:
-        """`body` is one or more records, each with its line feed."""
-        if not self._array:
-            self._write(body)
-            return
-        if self.size > 1:
-            self._write(b",")
-        self._write(body[:-1].replace(b"\n", b","))
+    def add(self, body: bytes | memoryview) -> None:
+        """`body` is one or more records, each with what ends it: a comma for an array, else a line feed."""
+        if self._array:
+            if self.size > 1:
+                self._write(b",")
+            body = body[:-1]
+        self._write(body)
 
     def finish(self) -> Payload:
         if self._array:
             self._write(b"]")
         return Payload(self.size, self._digest.hexdigest(), self._data, self._file)
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: bytes | memoryview) -> None:
         self._digest.update(data)
         self.size += len(data)
         if self._data is not None and self.size > self._spool_bytes:

@@ -3,246 +3,161 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from itertools import chain
 
 import msgspec
 
 from batchdrop.errors import DropRefused
-from batchdrop.records.blocks import Skipper
 from batchdrop.records.columns import Columns, is_rejects_header
-from batchdrop.records.csvcodec import CsvCutting, read_header
-from batchdrop.records.jsonscan import ArrayCutter, find_array
-from batchdrop.records.jsonscan import Skipper as ElementSkipper
+from batchdrop.records.csvcodec import csv_form, read_header
+from batchdrop.records.jsoncodec import json_form
+from batchdrop.records.jsonhead import find_array
+from batchdrop.records.kernel import Mode, Stop
 from batchdrop.records.model import Checkpoint
 from batchdrop.records.spec import InputSpec
+from batchdrop.records.walk import Walk
 
 
 @dataclass(slots=True)
 class Found:
-    """What a scan found. `seen` tells whether there is any record at all."""
+    """What a scan found. `records` counts all of them, the invalid ones included."""
 
     start: Checkpoint
     end: int | None = None
     header: tuple[str, ...] = ()
-    tidy: bool = True
-    seen: bool = False
+    records: int = 0
     warnings: list[str] = field(default_factory=list)
 
 
-class Scan(Protocol):
-    found: Found
-
-    def feed(self, block: bytes) -> None:
-        """The next bytes of the text, after the byte-order mark. Raises `DropRefused`."""
-
-    def finish(self) -> None:
-        """There is no more. Raises `DropRefused`."""
-
-
-class LineScan:
+def scan_lines(chunks: Iterator[bytes], spec: InputSpec, body: int) -> Found:
     """NDJSON: nothing can be wrong with the whole file."""
-
-    def __init__(self, _spec: InputSpec, body: int) -> None:
-        self.found = Found(Checkpoint(body, 1, 0))
-
-    def feed(self, block: bytes) -> None:
-        self.found.seen = self.found.seen or bool(block.strip())
-
-    def finish(self) -> None:
-        return
+    found = Found(Checkpoint(body, 1, 0))
+    walk = json_form(is_array=False).walk(chunks, found.start, spec.max_record_bytes)
+    _count(walk)
+    found.records = walk.ordinal
+    return found
 
 
-class CsvScan:
-    """CSV: the header, and quotes that all close."""
+def scan_csv(chunks: Iterator[bytes], spec: InputSpec, body: int) -> Found:
+    """CSV: the header, and quotes that all close. Raises `DropRefused`."""
+    found = Found(Checkpoint(body, 1, 0))
+    walk = csv_form(spec).walk(chunks, found.start, spec.max_record_bytes)
+    if not _take_header(walk, spec, found):
+        return found
+    if _count(walk) is Stop.BROKEN:
+        raise DropRefused(
+            "quotes", "text follows a closing quote; a quote is wrong or missing", offset=walk.here.offset
+        )
+    if walk.rest.strip() or walk.is_unended:
+        raise DropRefused("quotes", "a quote in this record is never closed", offset=walk.here.offset)
+    found.records = walk.ordinal - found.start.ordinal
+    return found
 
-    def __init__(self, spec: InputSpec, body: int) -> None:
-        self.spec = spec
-        self.found = Found(Checkpoint(body, 1, 0))
-        self._cutting = CsvCutting(spec, tidy=True)
-        self._skipper: Skipper | None = None
-        self._held = b""
-        self._wait = 0
-        self._offset = body  # of the first held byte
-        self._headed = False
 
-    def feed(self, block: bytes) -> None:
-        if self._skipper:
-            end = self._skipper.skip(block)
-            self._offset += end if end >= 0 else len(block)
-            if end < 0:
-                return
-            block, self._skipper = block[end:], None
-        self._held = self._held + block if self._held else block
-        if len(self._held) >= self._wait:
-            self._cut()
+def _count(walk: Walk) -> Stop:
+    """Go through all records; why it could not go on, if it could not."""
+    while run := walk.run(Mode.SCAN):
+        if not run.records and run.stop in (Stop.BROKEN, Stop.CLOSED):
+            return run.stop
+        if not run.records:
+            walk.one()
+    return Stop.MORE
 
-    def _cut(self) -> None:
-        if not self._headed and not self._take_header():
-            return
-        end = self._cutting.cutter.checked_cut(self._held, self._offset)
-        if end:
-            self._advance(end)
-            self._wait = 0
-        elif len(self._held) > self.spec.max_record_bytes:
-            self._skipper = self._cutting.skipper()
-            self._skipper.skip(self._held)
-            self._advance(len(self._held))
-            self._wait = 0
-        else:
-            self._wait = min(2 * len(self._held), self.spec.max_record_bytes)
 
-    def _advance(self, end: int) -> None:
-        self.found.seen = self.found.seen or bool(self._held[:end].strip())
-        self._offset += end
-        self._held = self._held[end:]
-
-    def _take_header(self) -> bool:
-        """Take the header off the held bytes; False if it is not all there yet."""
-        text = self._held.lstrip(b"\r\n")
-        end = next(iter(self._cutting.cutter.ends(text)), 0)
-        if not end and len(text) <= self.spec.max_record_bytes:
-            return False
-        given = self.spec.header
-        header = self._header(text[:end]) if end or given is None else []
-        if given is not None and not is_rejects_header(header, given):
-            self._use_header(given)
-            return True
-        self._use_header(header)
-        passed = len(self._held) - len(text) + end
-        self._offset += passed
-        self.found.start = Checkpoint(self._offset, 1 + self._held.count(b"\n", 0, passed), 0)
-        self._held = text[end:]
+def _take_header(walk: Walk, spec: InputSpec, found: Found) -> bool:
+    """Read the header, or take the given one; False where there is nothing."""
+    run = walk.run(Mode.SCAN, most=0)
+    if run is None:
+        return bool(walk.rest.strip()) and _no_header(walk)
+    if run.stop is Stop.BROKEN:
+        raise DropRefused("quotes", "text follows a closing quote in the header", offset=walk.here.offset)
+    header = _header(walk.data[walk.at : run.end], spec) if run.stop is Stop.FULL else []
+    if spec.header is not None and not is_rejects_header(header, spec.header):
+        _use_header(spec.header, spec, found)
         return True
-
-    def _header(self, record: bytes) -> list[str]:
-        if not record:
-            raise DropRefused("header", "the header does not end; a quote is missing in it", offset=self._offset)
-        try:
-            return read_header(record, self.spec)
-        except csv.Error as error:
-            if self.spec.header is not None:
-                return []
-            raise DropRefused(
-                "line_ends", "the header holds carriage returns; save the file with LF or CRLF line ends", line=1
-            ) from error
-
-    def _use_header(self, header: Sequence[str]) -> None:
-        self._headed = True
-        columns = Columns(header, self.spec)
-        self.found.header = columns.header
-        known = {name for c in columns.used for name in (c.source, c.name)} | set(self.spec.drop)
-        for option, names in (("types", self.spec.types), ("rename", self.spec.rename)):
-            for name in names:
-                if name not in known:
-                    self.found.warnings.append(f"input.{option} names the column '{name}', which the file has not")
-
-    def finish(self) -> None:
-        if self._skipper:
-            raise DropRefused("quotes", "a quote is never closed", offset=self._offset)
-        if self._held.strip():
-            self._held += b"" if self._held.endswith(b"\n") else b"\n"
-            self._cut()
-        if self._held.strip():
-            raise DropRefused("quotes", "a quote in this record is never closed", offset=self._offset)
-        self.found.tidy = self._cutting.cutter.tidy
+    record = walk.one()
+    if record.data is None:
+        _no_header(walk)
+    _use_header(header, spec, found)
+    found.start = Checkpoint(walk.here.offset, walk.line, 0)
+    walk.ordinal = 0
+    return True
 
 
-class ArrayScan:
-    """A JSON array: that it is one, where it begins, and that it ends."""
+def _no_header(walk: Walk) -> bool:
+    raise DropRefused("header", "the header does not end; a quote is missing in it", offset=walk.here.offset)
 
-    def __init__(self, spec: InputSpec, body: int) -> None:
-        self.spec = spec
-        self.found = Found(Checkpoint(body, 1, 0))
-        self._cutter = ArrayCutter()
-        self._skipper: ElementSkipper | None = None
-        self._held = b""
-        self._wait = 0
-        self._offset = body  # of the first held byte
-        self._open = False
-        self._prefix = b""
 
-    def feed(self, block: bytes) -> None:
-        if self.found.end is not None:
-            self._after(block)
-            return
-        if self._skipper:
-            end = self._skipper.skip(block)
-            self._offset += end if end >= 0 else len(block)
-            if end < 0:
-                return
-            block, self._skipper = block[end:], None
-        self._held = self._held + block if self._held else block
-        if len(self._held) >= self._wait:
-            self._cut()
+def _header(record: bytes, spec: InputSpec) -> list[str]:
+    try:
+        return read_header(record, spec)
+    except csv.Error as error:
+        if spec.header is not None:
+            return []
+        raise DropRefused(
+            "line_ends", "the header holds carriage returns; save the file with LF or CRLF line ends", line=1
+        ) from error
 
-    def _cut(self) -> None:
-        if not self._open and not self._begin():
-            return
-        try:
-            end = self._cutter.cut(self._held)
-        except DropRefused as error:
-            raise DropRefused("json", f"{error}: the array is broken", offset=self._offset) from error
-        self.found.seen = self.found.seen or bool(self._held[:end].strip())
-        self._wait = 0
-        if end or self._cutter.closed is not None:
-            self._pass(end)
-        elif len(self._held) > self.spec.max_record_bytes:
-            self.found.seen = True
-            self._skipper = ElementSkipper()
-            held, self._held = self._held, b""
-            if self._skipper.skip(held) >= 0:
-                raise DropRefused("json", "the array is broken", offset=self._offset)
-            self._offset += len(held)
-        else:
-            self._wait = min(2 * len(self._held), self.spec.max_record_bytes)
 
-    def _pass(self, end: int) -> None:
-        self._offset += end
-        self._held = self._held[end:]
-        if self._cutter.closed is not None:
-            self.found.end = self._offset
-            rest, self._held = self._held[1:], b""
-            self._after(rest)
+def _use_header(header: Sequence[str], spec: InputSpec, found: Found) -> None:
+    columns = Columns(header, spec)
+    found.header = columns.header
+    known = {name for c in columns.used for name in (c.source, c.name)} | set(spec.drop)
+    for option, names in (("types", spec.types), ("rename", spec.rename)):
+        for name in names:
+            if name not in known:
+                found.warnings.append(f"input.{option} names the column '{name}', which the file has not")
 
-    def _begin(self) -> bool:
-        """Find the array's bracket; what is before it is kept to check the whole document's form."""
-        blank = len(self._held) - len(self._held.lstrip())
-        if self._held[blank : blank + 1] == b"[":
-            start: int | None = blank + 1
-        elif not self.spec.json_key:
+
+def scan_array(chunks: Iterator[bytes], spec: InputSpec, body: int) -> Found:
+    """A JSON array: that it is one, where it begins, and that it ends. Raises `DropRefused`."""
+    head, start = _begin(chunks, spec, body)
+    found = Found(Checkpoint(body + start, 1 + head.count(b"\n", 0, start), 0))
+    walk = json_form(is_array=True).walk(chain([head[start:]], chunks), found.start, spec.max_record_bytes)
+    stop = _count(walk)
+    if stop is Stop.BROKEN:
+        raise DropRefused("json", "a } closes nothing: the array is broken", offset=walk.here.offset)
+    if stop is not Stop.CLOSED:
+        raise _truncated(walk.here.offset)
+    found.end, found.records = walk.here.offset, walk.ordinal
+    _check_rest(head[:start] if spec.json_key else b"", chain([walk.rest[1:]], chunks), spec, found.end)
+    return found
+
+
+def _begin(chunks: Iterator[bytes], spec: InputSpec, body: int) -> tuple[bytes, int]:
+    """The file's first bytes, and where in them the array's first element begins."""
+    head = b""
+    for chunk in chunks:
+        head += chunk
+        blank = len(head) - len(head.lstrip())
+        if head[blank : blank + 1] == b"[":
+            return head, blank + 1
+        if not spec.json_key:
             raise DropRefused("format", "the JSON is not an array", line=1)
-        else:
-            start = find_array(self._held, self.spec.json_key)
-            self._prefix = self._held[: start or 0]
-        if start is None:
-            if len(self._held) > self.spec.max_record_bytes:
-                raise DropRefused("format", f"no array under '{self.spec.json_key}' in the first bytes", line=1)
-            return False
-        self._open = True
-        self._offset += start
-        self.found.start = Checkpoint(self._offset, 1 + self._held.count(b"\n", 0, start), 0)
-        self._held = self._held[start:]
-        return True
+        if (start := find_array(head, spec.json_key)) is not None:
+            return head, start
+        if len(head) > spec.max_record_bytes:
+            raise DropRefused("format", f"no array under '{spec.json_key}' in the first bytes", line=1)
+    raise _truncated(body)
 
-    def _after(self, block: bytes) -> None:
-        """What follows the array: nothing, or the rest of the object it is in."""
-        if not self._prefix and block.strip():
-            raise DropRefused("json", "something follows the end of the array", offset=self.found.end)
-        self._held += block
-        if len(self._held) > self.spec.max_record_bytes:
-            raise DropRefused("json", "too much follows the array", offset=self.found.end)
 
-    def finish(self) -> None:
-        if self.found.end is None and self._held:
-            self._cut()
-        if self.found.end is None:
-            raise DropRefused(
-                "truncated", "the JSON ends in the middle; drop the whole file again", offset=self._offset
-            )
-        if self._prefix:
-            try:
-                msgspec.json.decode(self._prefix + b"]" + self._held, type=msgspec.Raw)
-            except msgspec.DecodeError as error:
-                raise DropRefused("json", f"the JSON around the array is broken: {error}") from error
+def _truncated(offset: int) -> DropRefused:
+    return DropRefused("truncated", "the JSON ends in the middle; drop the whole file again", offset=offset)
+
+
+def _check_rest(prefix: bytes, chunks: Iterator[bytes], spec: InputSpec, end: int) -> None:
+    """What follows the array: nothing, or the rest of the object it is in."""
+    rest = b""
+    for chunk in chunks:
+        if chunk.strip() and not prefix.strip(b" \t\r\n["):
+            raise DropRefused("json", "something follows the end of the array", offset=end)
+        rest += chunk
+        if len(rest) > spec.max_record_bytes:
+            raise DropRefused("json", "too much follows the array", offset=end)
+    if prefix.strip(b" \t\r\n["):
+        try:
+            msgspec.json.decode(prefix + b"]" + rest, type=msgspec.Raw)
+        except msgspec.DecodeError as error:
+            raise DropRefused("json", f"the JSON around the array is broken: {error}") from error

@@ -6,6 +6,7 @@ import codecs
 from typing import NoReturn
 
 from batchdrop.errors import DropRefused
+from batchdrop.records.kernel import utf8_prefix
 
 
 class Utf8Check:
@@ -17,13 +18,12 @@ class Utf8Check:
 
     def feed(self, block: bytes) -> None:
         data = self._held + block if self._held else block
-        if data.isascii():
-            used = len(data)
-        else:
+        used = utf8_prefix(data)
+        if used < len(data):
             try:
-                _, used = codecs.utf_8_decode(data, "strict", False)
+                used += codecs.utf_8_decode(data[used:], "strict", False)[1]
             except UnicodeDecodeError as error:
-                self._refuse(error.start)
+                self._refuse(used + error.start)
         self._offset += used
         self._held = data[used:]
 

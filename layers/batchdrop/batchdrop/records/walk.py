@@ -1,0 +1,160 @@
+"""Going through the records of a stream of bytes, of which no more is held than a block and one record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from batchdrop.errors import DropRefused
+from batchdrop.records.kernel import ALL, ROOM, Desk, Kernel, Mode, Run, Stop
+from batchdrop.records.model import Checkpoint
+from batchdrop.records.skippers import Skipper
+
+
+@dataclass(frozen=True, slots=True)
+class One:
+    """One record by itself. `data` is None where it is too big to be held."""
+
+    data: bytes | None
+    offset: int
+    line: int
+
+
+class Walk:
+    """Call `run`, and where it did no record, `one`; both go on where the last call ended.
+
+    `ending` is put behind what is left at the end, if that is more than `blank` characters. A record of more than
+    `cap` bytes is passed over.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        chunks: Iterator[bytes],
+        start: Checkpoint,
+        *,
+        cap: int,
+        ending: bytes,
+        blank: bytes | None,
+        skipper: Callable[[], Skipper],
+    ) -> None:
+        self._kernel, self._chunks, self._cap, self._skipper = kernel, chunks, cap, skipper
+        self._ending, self._blank = ending, blank
+        self._desk = Desk()
+        self.data = b""
+        self.at = 0
+        self.ordinal = start.ordinal
+        self.line = start.line
+        self._offset = start.offset  # of the first byte held
+        self._begun, self._line_before = 0, start.line  # where the last run began
+        self._added = 0  # bytes of an ending the file does not have
+        self._next: Run | None = None  # tells of the record that `one` will take
+        self._too_big: One | None = None
+        self._passed: Run | None = None  # the run that met it
+        self.is_unended = False  # the last record was too big to be held, and has no end
+
+    @property
+    def here(self) -> Checkpoint:
+        """The place before the next record."""
+        added = self._added if self.at == len(self.data) else 0
+        return Checkpoint(self._offset + self.at - added, self.line, self.ordinal)
+
+    @property
+    def rest(self) -> bytes:
+        """What is held and not done: at the end, a record that does not end."""
+        return self.data[self.at :]
+
+    def run(self, mode: Mode, size: int = ROOM, most: int = ALL) -> Run | None:
+        """Let the kernel do records; None at the end. Where it did none, the next is for `one`."""
+        while self._passed is None:
+            self._begun, self._line_before = self.at, self.line
+            run = self._kernel.run(mode, self.data, self.at, self._desk, size, most)
+            self._pass(run.at, run.records, run.lines)
+            if run.records:
+                return run
+            if run.stop is not Stop.MORE:
+                self._next = run
+                return run
+            if not self._more():
+                return None
+            if self._too_big:
+                self._passed = run
+        return self._passed
+
+    def one(self) -> One:
+        """The next record by itself."""
+        if self._too_big:
+            record, self._too_big, self._passed = self._too_big, None, None
+            self.ordinal += 1
+            return record
+        if self._next is None:
+            raise RuntimeError("no record is waiting")
+        run, self._next = self._next, None
+        if run.stop in (Stop.BROKEN, Stop.CLOSED):
+            raise DropRefused("changed", "the file is not what it was when it was looked into")
+        record = One(self.data[self.at : run.end], self._offset + self.at, self.line)
+        self._pass(run.after, 1, self.data.count(b"\n", self.at, run.after))
+        return record
+
+    def records(self, numbers: Iterable[int]) -> Iterator[tuple[int, int, bytes]]:
+        """Number, line and bytes of some records of the last run, in order; it must have told their places."""
+        line, last = self._line_before, self._begun
+        for number in numbers:
+            start, end = self._desk.place(number)
+            line, last = line + self.data.count(b"\n", last, start), start
+            yield number, line, self.data[start:end]
+
+    def lines(self, run: Run) -> Iterator[int]:
+        """The line of each record of the last run."""
+        line, last = self._line_before, self._begun
+        for number in range(run.records):
+            start = self._desk.place(number)[0]
+            line, last = line + self.data.count(b"\n", last, start), start
+            yield line
+
+    def _pass(self, at: int, records: int, lines: int) -> None:
+        self.line += lines
+        self.ordinal += records
+        self.at = at
+
+    def _more(self) -> bool:
+        """Put more bytes behind those not done; False if there are none."""
+        is_stuck = self.at == 0
+        self._offset += self.at
+        self.data, self.at = self.data[self.at :], 0
+        if len(self.data) > self._cap:
+            self._skip()
+            return True
+        # What is held doubles where nothing could be done: else a huge record would be read again with every block.
+        wanted = len(self.data) if is_stuck else 0
+        pieces = [self.data]
+        while (chunk := next(self._chunks, None)) is not None:
+            pieces.append(chunk)
+            wanted -= len(chunk)
+            if chunk and wanted <= 0:
+                break
+        if len(pieces) == 1:
+            return self._complete()
+        self.data = b"".join(pieces)
+        return True
+
+    def _complete(self) -> bool:
+        """End the last record where the file does not; whether there was anything to end."""
+        if self._added or not self.data.strip(self._blank) or not self._ending:
+            return False
+        self._added = len(self._ending)
+        self.data += self._ending
+        return True
+
+    def _skip(self) -> None:
+        """Pass over a record too big to be held."""
+        begun, line, skipper = self._offset, self.line, self._skipper()
+        while (end := skipper.skip(self.data)) < 0:
+            self._pass(len(self.data), 0, self.data.count(b"\n"))
+            self._offset += len(self.data)
+            self.data, self.at = next(self._chunks, b""), 0
+            if not self.data:
+                end, self.is_unended = 0, True
+                break
+        self._pass(end, 0, self.data.count(b"\n", 0, end))
+        self._too_big = One(None, begun, line)

@@ -1,0 +1,57 @@
+//! Searching and copying short texts, sixteen bytes at a time.
+
+const std = @import("std");
+
+const WIDTH = 16;
+const Block = @Vector(WIDTH, u8);
+const Bits = u16;
+
+/// The place of the first byte from `start` on that is a control character or one of `marks`; the end if there is none.
+pub inline fn find(text: []const u8, start: usize, marks: anytype) usize {
+    var at = start;
+    while (at + WIDTH <= text.len) : (at += WIDTH) {
+        const block: Block = text[at..][0..WIDTH].*;
+        var bits: Bits = @bitCast(block < @as(Block, @splat(0x20)));
+        inline for (marks) |mark| bits |= @bitCast(block == @as(Block, @splat(mark)));
+        if (bits != 0) return at + @ctz(bits);
+    }
+    while (at < text.len) : (at += 1) {
+        const c = text[at];
+        if (c < 0x20) return at;
+        inline for (marks) |mark| if (c == mark) return at;
+    }
+    return at;
+}
+
+/// How many line ends there are.
+pub fn lines(text: []const u8) usize {
+    var count: usize = 0;
+    var at: usize = 0;
+    while (at + WIDTH <= text.len) : (at += WIDTH) {
+        const block: Block = text[at..][0..WIDTH].*;
+        count += @popCount(@as(Bits, @bitCast(block == @as(Block, @splat('\n')))));
+    }
+    for (text[at..]) |c| count += @intFromBool(c == '\n');
+    return count;
+}
+
+/// Copy into a place of the same length; quicker than a call for the few bytes of a cell.
+pub inline fn copy(to: []u8, from: []const u8) void {
+    const len = from.len;
+    if (len >= WIDTH) {
+        var at: usize = 0;
+        while (at + WIDTH <= len) : (at += WIDTH) to[at..][0..WIDTH].* = from[at..][0..WIDTH].*;
+        to[len - WIDTH ..][0..WIDTH].* = from[len - WIDTH ..][0..WIDTH].*;
+    } else if (len >= 8) {
+        ends(8, to, from);
+    } else if (len >= 4) {
+        ends(4, to, from);
+    } else {
+        for (from, to) |c, *place| place.* = c;
+    }
+}
+
+inline fn ends(comptime width: usize, to: []u8, from: []const u8) void {
+    to[0..width].* = from[0..width].*;
+    to[from.len - width ..][0..width].* = from[from.len - width ..][0..width].*;
+}

@@ -1,0 +1,302 @@
+"""What the kernel makes of records must be what the careful way makes of them, byte for byte, or be left to it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from batchdrop.errors import DropRefused
+from batchdrop.records.inspect import inspect
+from batchdrop.records.jsoncheck import record_problem
+from batchdrop.records.kernel import CsvSpec, utf8_prefix
+from batchdrop.records.packager import Packager
+from batchdrop.records.source import BytesSource
+from batchdrop.records.spec import Empty, InputSpec, OutputFormat, OutputSpec, Quoting
+
+quick = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+KINDS = {
+    "integer": ["0", "-7", "12345678901234567890", "007", "1_0", "+1", "-0", "1.0", " 1", "-", "9" * 201, "９"],
+    "number": ["1.50", "2.25", "3", "-0.01", "1e5", "1E-07", ".5", "5.", "1e999", "0.10", "nan", "1e", "--1", "0x1F"],
+    "boolean": ["true", "false", "TRUE", "fAlse", "1", "0", "yes", "tru"],
+    "timestamp": [
+        *("2025-01-31", "2025-02-29", "2024-02-29", "2025-01-31T12:00:00Z", "2025-01-31 12:00", "x", "0000-01-01"),
+        *("2025-13-01", "2025-06-31", "2025-01-01T24:00", "2025-01-01T10:00:00.1234567890", "2025-01-01T10:00+05:30"),
+        *("2025-01-01T10:00:00,5", "2025-01-01T10:00+0530", "2025-01-01T10", "2025-01-01T10:00:60Z"),
+    ],
+    "list": ["a,b", ",", "x", 'say "hi",b', "a\\,b\n"],
+    "json": ['{"a": [1]}', "[", "1.10", '{"a":1,"a":2}', '{"a":\n"\\ud83d\\ude00"}', '"\\ud800"', "[" * 70 + "]" * 70],
+    "string": [
+        "x",
+        "é😀",
+        'say "hi"',
+        "a,b",
+        "x\ny",
+        "a\r\nb",
+        "back\\slash",
+        "\t",
+        "\x01\x7f\x1f",
+        "=1",
+        "'",
+        " ",
+        "\0",
+    ],
+}
+
+
+def told(packs: Packager) -> Iterator[object]:
+    """All that can be seen of a drop."""
+    for batch in packs.batches():
+        body = b""
+        if batch.payload:
+            body = batch.payload.open().read()
+            batch.payload.close()
+        yield batch.start, batch.end, batch.records, batch.invalid, body
+    yield from packs.replay()
+    if packs._spec.id:
+        yield from packs.ids()
+
+
+def carefully(packs: Packager) -> Packager:
+    """The same, every record looked at by itself."""
+    spec = packs._codec.form.kernel._spec
+    if isinstance(spec, CsvSpec):
+        spec.all_careful = True
+    else:
+        spec.deepest = 0
+    return packs
+
+
+def same(data: bytes, spec: InputSpec, output: OutputSpec) -> None:
+    source = BytesSource("drop", data)
+    try:
+        inspection = inspect(source, spec)
+    except DropRefused:
+        return
+    fast = list(told(Packager(source, spec, output, inspection)))
+    slow = list(told(carefully(Packager(source, spec, output, inspection))))
+    assert fast == slow
+    assert inspection.records == sum(1 for _ in Packager(source, spec, output, inspection).replay())
+
+
+columns = st.sampled_from(list(KINDS)).flatmap(
+    lambda kind: st.tuples(
+        st.just(kind),
+        st.lists(st.one_of(st.sampled_from(["", *KINDS[kind]]), st.text(max_size=4)), min_size=4, max_size=4),
+    )
+)
+outputs = st.builds(
+    OutputSpec,
+    st.sampled_from(["ndjson", "json_array", "csv"]),
+    st.sampled_from([60, 120, 1 << 40]),
+    st.sampled_from([None, 1, 3]),
+    st.sampled_from(["minimal", "strings"]),
+)
+empties = st.sampled_from(["omit", "null", "string"])
+
+
+@quick
+@given(
+    st.lists(columns, min_size=1, max_size=5),
+    empties,
+    outputs,
+    st.sampled_from(["\n", "\r\n"]),
+    st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    st.sampled_from([(",", '"'), (";", "'"), ("\t", '"')]),
+    st.booleans(),
+    st.sampled_from([(), ("c0",), ("c0", "n.b")]),
+)
+def test_tables(
+    table: list[tuple[str, list[str]]],
+    empty: Empty,
+    output: OutputSpec,
+    end: str,
+    quoting: int,
+    dialect: tuple[str, str],
+    nested: bool,
+    ids: tuple[str, ...],
+) -> None:
+    names = [("c0", "n.a", "c2", "n.b", "n.m.x") if nested else ("c0", "n", "c2", "c3", "c4")][0][: len(table)]
+    text = io.StringIO()
+    writer = csv.writer(text, quoting=quoting, lineterminator=end, delimiter=dialect[0], quotechar=dialect[1])  # type: ignore[arg-type]
+    writer.writerow(names)
+    writer.writerows(zip(*(cells for _, cells in table), strict=True))
+    types = {n: kind for n, (kind, _) in zip(names, table, strict=True) if kind != "string"}
+    spec = InputSpec(
+        format="csv", empty=empty, types=types, delimiter=dialect[0], quote=dialect[1],
+        id=tuple(i for i in ids if i in names), forbidden_in_id="/ x",
+    )  # fmt: skip
+    same(text.getvalue().encode("utf-8", "replace"), spec, output)
+
+
+@quick
+@given(
+    st.lists(
+        st.sampled_from(["a", "b", ",", '"', "\n", "\r", "\r\n", " ", "\\", "é", "\0", '""', ',"', '",']), max_size=40
+    ),
+    empties,
+    outputs,
+)
+def test_any_text_as_a_table(pieces: list[str], empty: Empty, output: OutputSpec) -> None:
+    same(
+        ("a,b\n" + "".join(pieces)).encode(),
+        InputSpec(format="csv", empty=empty, duplicates="reject", id=("a",)),
+        output,
+    )
+
+
+texts = st.text(st.sampled_from('ab"\\é\n,:{}[]\u2028😀\x01'), max_size=5)
+numbers = st.sampled_from(
+    ["0", "-1.50", "1e5", "1E+99", "12345678901234567890123", "1e308", "0.1e-7", "1e400", "01", "9" * 1001]
+)
+words = st.sampled_from(
+    ["true", "null", "NaN", "nul", "Infinity", '"\\ud800"', '"\\ud83d\\ude00"', '"\\u00e9"', '"\\x"', "'a'"]
+)
+spaces = st.sampled_from(["", "", " ", "\t", " \n", "\r\n"])
+
+
+@st.composite
+def written(draw: st.DrawFn, values: st.SearchStrategy[str]) -> str:
+    """A JSON object, keys repeated as they come, with space where it may be."""
+    pairs = draw(
+        st.lists(st.tuples(st.sampled_from(["id", "b", "n", "é", "n.id", "\\", "batchdrop_line"]), values), max_size=4)
+    )
+    body = draw(spaces).join(
+        f"{json.dumps(k, ensure_ascii=draw(st.booleans()))}{draw(spaces)}:{draw(spaces)}{v}," for k, v in pairs
+    )
+    return "{" + draw(spaces) + body[:-1] + draw(spaces) + "}"
+
+
+raw_values = st.recursive(
+    st.one_of(texts.map(json.dumps), texts.map(lambda t: json.dumps(t, ensure_ascii=False)), numbers, words),
+    lambda v: st.one_of(st.lists(v, max_size=3).map(lambda items: "[" + ", ".join(items) + "]"), written(v)),
+    max_leaves=6,
+)
+json_specs = st.builds(
+    InputSpec,
+    id=st.sampled_from([(), ("id",), ("n.id",), ("id", "n.id")]),
+    required=st.sampled_from([(), ("b",), ("n",)]),
+    rename=st.sampled_from([{}, {"b": "c"}, {"b": "é"}, {"id": "key", "b": "x"}]),
+    drop=st.sampled_from([(), ("é",)]),
+    forbidden_in_id=st.sampled_from(["", "/ a"]),
+    max_depth=st.sampled_from([2, 64]),
+    max_record_bytes=st.sampled_from([30, 10_000]),
+)
+
+
+@quick
+@given(
+    st.lists(st.one_of(written(raw_values), raw_values), min_size=1, max_size=6),
+    json_specs,
+    outputs,
+    st.booleans(),
+    spaces,
+)
+def test_json(items: list[str], spec: InputSpec, output: OutputSpec, array: bool, space: str) -> None:
+    output = replace(output, format="ndjson") if output.format == "csv" else output
+    if array:
+        text = "[" + space + f"{space},{space}".join(items) + space + "]\n"
+    else:
+        text = "\n".join(item.replace("\n", " ") + space for item in items)
+    same(text.encode("utf-8", "replace"), replace(spec, format="json" if array else "ndjson"), output)
+
+
+@quick
+@given(st.lists(written(raw_values), min_size=1, max_size=4), st.data())
+def test_json_with_any_byte_changed(items: list[str], data: st.DataObject) -> None:
+    text = bytearray(("[" + ",".join(items) + "]").encode("utf-8", "replace"))
+    text[data.draw(st.integers(1, len(text) - 1))] = data.draw(st.sampled_from(b'{}[],:"\\ a0\n\0\xff'))
+    same(bytes(text), InputSpec(format="json", id=("id",)), OutputSpec("ndjson", 1 << 40))
+
+
+@quick
+@given(st.lists(written(raw_values), min_size=1, max_size=8))
+def test_a_record_is_sound_whatever_the_one_before_it_was(items: list[str]) -> None:
+    """Keys seen in the record before are not compared again; a repeated one must not slip through by that."""
+    lines = [item.replace("\n", " ") for item in items]
+    source = BytesSource("x", "".join(line + "\n" for line in [*lines, *lines]).encode("utf-8", "replace"))
+    packs = Packager(source, InputSpec(format="ndjson"), OutputSpec("ndjson", 1 << 40), inspect(source, InputSpec()))
+    sound = [record.problem is None for record in packs.replay()]
+    assert sound == [_is_sound(line) for line in [*lines, *lines]]
+
+
+def _is_sound(line: str) -> bool:
+    return record_problem(line.encode("utf-8", "replace")) is None
+
+
+@quick
+@given(st.binary(max_size=20).flatmap(lambda b: st.tuples(st.just(b), st.integers(0, 9000))))
+def test_utf8_is_what_python_says_it_is(sample: tuple[bytes, int]) -> None:
+    for data in (sample[0], b"a" * sample[1] + sample[0], "é".encode() * sample[1] + sample[0] + b"z" * 5000):
+        prefix = utf8_prefix(data)
+        data[:prefix].decode()
+        assert prefix <= len(data.decode("utf-8", "ignore").encode())
+        assert (prefix == len(data)) == _is_utf8(data)
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+GOOD = {
+    "integer": ["0", "-7", "", "9223372036854775807"],
+    "number": ["1.50", "2.25", "", "-0.01"],
+    "boolean": ["true", "false", ""],
+    "timestamp": ["2025-01-31", "2024-02-28T23:59:59.123Z", ""],
+    "list": ["a,b", "x"],
+    "json": ['{"a":1}', "[]"],
+    "string": ["x", "é😀", 'say "hi"', "a,b", "x\ny"],
+}
+
+
+@pytest.mark.parametrize("empty", ["omit", "null", "string"])
+@pytest.mark.parametrize(("output", "quoting"), [("ndjson", "minimal"), ("csv", "minimal"), ("csv", "strings")])
+def test_plain_rows_are_the_kernels(
+    empty: Empty, output: OutputFormat, quoting: Quoting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fast way nobody takes would go unnoticed."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([GOOD, *([c[i % len(c)] for c in GOOD.values()] for i in range(2000))])
+    _nothing_by_itself(monkeypatch)
+    spec = InputSpec(empty=empty, types={k: k for k in GOOD}, rename={"string": "n.s", "number": "n.x"})
+    assert _sent(text.getvalue().encode(), spec, OutputSpec(output, 1 << 40, csv_quoting=quoting)) == 2000
+
+
+@pytest.mark.parametrize("array", [True, False])
+@pytest.mark.parametrize(
+    "spec", [InputSpec(id=("id", "n.v")), InputSpec(rename={"t": "u"}, drop=("n",)), InputSpec(required=("t",))]
+)
+def test_plain_json_is_the_kernels(array: bool, spec: InputSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        {"id": i, "t": 'x\n"\\é'[: 1 + i % 4], "n": {"v": i, "w": [None]}} | ({"o": 1.50} if i % 3 else {})
+        for i in range(2000)
+    ]
+    lines = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+    _nothing_by_itself(monkeypatch)
+    assert _sent(json.dumps(rows, indent=1).encode() if array else lines, spec, OutputSpec("ndjson", 1 << 40)) == 2000
+
+
+def _nothing_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("a plain record was looked at by itself")
+
+    monkeypatch.setattr(Packager, "_one", refuse)
+
+
+def _sent(data: bytes, spec: InputSpec, output: OutputSpec) -> int:
+    source = BytesSource("drop", data)
+    (batch,) = Packager(source, spec, output, inspect(source, spec)).batches()
+    assert batch.payload
+    batch.payload.close()
+    return batch.records
