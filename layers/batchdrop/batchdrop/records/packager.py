@@ -113,7 +113,7 @@ class Packager:
     def ids(self) -> Iterator[tuple[int, int, bytes | None]]:
         """Ordinal, line and id (as UTF-8) of every record; no id where the record is invalid."""
         walk = self._walk(None)
-        while run := walk.run(Mode.CHECK, self._room):
+        while run := walk.run(Mode.CHECK, self._room, self._plain(walk.ordinal)):
             if not run.records:
                 record = self._one(walk)[0]
                 yield walk.ordinal, record.line, record.id.encode() if record.id and not record.problem else None
