@@ -177,10 +177,11 @@ class _Handler(BaseHTTPRequestHandler):
         body = _receive(self, chunked)
         call = Call(self.server.host.name, self.command, self.path, list(self.headers.items()), body, chunked)
         try:
-            self._write(self.server.host.answer(call))
+            reply = self.server.host.answer(call)
         finally:
             if not body.kept:
                 body.discard()
+        self._write(reply)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = serve  # noqa: N815
 
