@@ -63,6 +63,13 @@ def test_what_must_not_pass_unheard_has_an_alarm() -> None:
     assert all(any(queue in told for told in queues) for queue in resources("AWS::SQS::Queue"))
 
 
+def test_alarms_tell_the_topic_that_is_given_and_nobody_without_one() -> None:
+    assert all("AlarmActions" not in alarm and "OKActions" not in alarm for alarm in ALARMS.values())
+    told = resources("AWS::CloudWatch::Alarm", AlarmTopicArn="arn:aws:sns:eu-west-1:1:somebody")
+    assert told.keys() == ALARMS.keys()
+    assert all(alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "AlarmTopicArn"}] for alarm in told.values())
+
+
 def test_every_function_has_alarms_of_errors_throttles_and_time() -> None:
     functions = resources("AWS::Lambda::Function")
     for metric in ("Errors", "Throttles", "Duration"):

@@ -491,9 +491,45 @@ def test_compression_is_never_asked_for_whatever_the_caller_says(client: Client)
 
 
 @pytest.mark.acceptance("G3")
-def test_a_download_that_does_not_say_where_it_ends_is_an_error(client: Client) -> None:
-    with Vendor(raw(b"HTTP/1.1 200 OK\r\n\r\nperhaps all")) as vendor, pytest.raises(Ambiguous, match="where it ends"):
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        b"Content-Length: -5\r\n",
+        b"Content-Length: many\r\n",
+        b"Transfer-Encoding: gzip, chunked\r\n",
+        b"Transfer-Encoding: identity\r\n",
+    ],
+)
+def test_a_download_that_does_not_say_where_it_ends_is_an_error(client: Client, head: bytes) -> None:
+    answer = raw(b"HTTP/1.1 200 OK\r\n" + head + b"\r\nperhaps all")
+    with Vendor(answer) as vendor, pytest.raises(Ambiguous, match="where it ends"):
         list(client.download(Request("GET", vendor.url)))
+
+
+@pytest.mark.acceptance("E4", "G4")
+@pytest.mark.parametrize(
+    ("head", "again"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
+        (b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n" * 1000),
+        (b"HTTP/1.1 200 OK\r\nX-A: ", b"a" * 65_536),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", b"a" * 65_536),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffff\r\n", b"a" * 65_536),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"X-A: b\r\n" * 1000),
+    ],
+    ids=["interim answers", "headers", "a header", "the head of a chunk", "a chunk", "trailers"],
+)
+def test_whatever_of_an_answer_is_endless_it_is_cut(client: Client, head: bytes, again: bytes) -> None:
+    def pour(exchange: Exchange) -> None:
+        exchange.write(head)
+        with suppress(OSError):
+            while not exchange.stopped.is_set():
+                exchange.write(again)
+        exchange.close()
+
+    with Vendor(pour) as vendor, pytest.raises(Ambiguous):
+        list(client.download(Request("GET", vendor.url, timeout=0.3, max_bytes=1_000_000)))
 
 
 def endless(exchange: Exchange) -> None:

@@ -78,7 +78,7 @@ class Client:
         Never ends early without an error: an answer that does not announce its length or end is `Ambiguous`, too.
         """
         with self._answer(request) as answer:
-            if "content-length" not in answer.headers and not answer.raw.chunked:
+            if not _says_where_it_ends(answer):
                 raise Ambiguous(text(request, "the answer does not say where it ends"), status=200)
             yield from _blocks(answer, request)
 
@@ -180,6 +180,13 @@ def _prepare(request: Request) -> requests.PreparedRequest:
     else:
         body = FileBody(request.body, request.length) if request.length else b""
     return prepare(request.method, request.url, headers, body)
+
+
+def _says_where_it_ends(answer: requests.Response) -> bool:
+    """By a length that is one, or in chunks and nothing but chunks: all else is read until the connection closes."""
+    length = answer.headers.get("Content-Length", "")
+    coding = answer.headers.get("Transfer-Encoding")
+    return coding.strip().lower() == "chunked" if coding is not None else length.isascii() and length.isdigit()
 
 
 def _blocks(answer: requests.Response, request: Request) -> Iterator[bytes]:
