@@ -32,6 +32,7 @@ COLUMNS = (
     "route", "destination", "records", "accepted", "rejected", "invalid", "uncon-\nfirmed", "batches", "outcome",
     "seconds",
 )  # fmt: skip
+SPARE = ("batches", "seconds", "destination")  # left out of it on a narrow terminal
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ def _run(found: LocalStack, cases: Sequence[Case]) -> int:
 def conclude(world: World, ended: Sequence[tuple[Case, Job | None]]) -> int:
     """Show what became of the drops; 0 only if each ended as it should, record by record."""
     show.plain("")
-    show.aligned(COLUMNS, [_row(world, case, job) for case, job in ended], WIDTH)
+    show.aligned(COLUMNS, [_row(world, case, job) for case, job in ended], WIDTH, SPARE)
     show.plain("")
     wrong = [case.route for case, job in ended if not (job and job.is_closed and _shown(world, case, job))]
     show.plain("")

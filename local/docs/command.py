@@ -40,7 +40,7 @@ def _leaves(words: str, command: Any) -> Iterator[tuple[str, Any]]:
 
 def _verb(words: str, command: Any) -> str:
     about, _, rest = inspect.cleandoc(command.help).partition("\b")
-    examples = [line.strip() for line in rest.splitlines() if line.strip().startswith("batchdrop")]
+    examples = [line.strip() for line in rest.partition("Examples:")[2].splitlines() if line.strip()]
     parts = [f"### `{words}`", " ".join(about.split())]
     parts += ["```console\n" + "\n".join(examples) + "\n```"] if examples else []
     rows = [(f"`{_name(p)}`", _meaning(p)) for p in command.params if p.name not in ("help", "json", "on")]

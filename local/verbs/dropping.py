@@ -160,10 +160,9 @@ def _print(found: DryRun, route: Route, *, is_set: bool) -> None:
         show.table(columns, [[problem[c] for c in columns] for problem in found.problems])
     for warning in found.warnings:
         show.say(f"warning: {warning}")
-    show.say(
-        f"{found.records} records would go to {route.vendor.name} in {len(found.batches)} "
-        f"{'batch' if len(found.batches) == 1 else 'batches'}, {found.invalid} would not"
-    )
+    records = f"{found.records} record{'' if found.records == 1 else 's'}"
+    batches = f"{len(found.batches)} batch{'' if len(found.batches) == 1 else 'es'}"
+    show.say(f"{records} would go to {route.vendor.name} in {batches}, {found.invalid} would not")
 
 
 def _place(refused: DropRefused) -> str:

@@ -1,6 +1,6 @@
 """Every command in the documentation exists, with the options it is given.
 
-Those of the README's walk and of docs/reports.md are run, see `tests/e2e/test_documented_commands.py`.
+Those of the README and of docs/reports.md are run, see `tests/e2e/test_documented_commands.py`.
 """
 
 from __future__ import annotations

@@ -1,87 +1,38 @@
-"""The commands of the README's walk and of docs/reports.md, run as they stand there on the embedded AWS."""
+"""The commands of the README and of docs/reports.md, run as they stand there on the embedded AWS."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import stat
+import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import jsonschema
 import pytest
+import yaml
 
 from batchdrop.drop import job_id
+from local import deployment, emulator
+from local.home import home
 from local.simulators.datagroup import DataGroupSimulator
-from tests.docs.pages import REPO, SHELL, blocks_of
+from tests.docs.pages import REPO, blocks_of
+from tests.e2e import shell
 from tests.e2e.rig import FAST, Rig
+from tests.e2e.shell import script
 
 SCHEMA = REPO / "docs/report.schema.json"
-BIN = Path(sys.executable).parent
-
-NOT_RUN = {
-    r"make (demo|test)\b": "they run this very test, or take minutes; CI runs both",
-    r"batchdrop up\b": "the tests' own stack is up already; test_stack.py has `up`",
-    r"batchdrop down\b": "it would stop the tests' own stack; test_stack.py has `down`",
-    r"sam (build|deploy)\b": "a deployment needs an AWS account; the stack here is built and deployed by the same two",
-    r".*YOUR-DROP-BUCKET": "needs a bucket on AWS",
-    r".*--open": "opens a browser",
-    r"export BATCHDROP_STACK": "names a stack on AWS",
-}
-EXPECTED = {"check": 4, "watch": 4}  # exit status with rejects; of all others 0
-
-# Stands in for the AWS CLI, which this project does not install: `aws s3 cp` is its library's managed upload.
-AWS = """#!{python}
-import sys, boto3
-s3, cp, source, target = sys.argv[1:]
-bucket, _, key = target.removeprefix("s3://").partition("/")
-boto3.client("s3").upload_file(source, bucket, key)
-"""
-
-
-def script(page: str, heading: str) -> str:
-    """The console blocks below a heading, but for what is not run; each command's exit status is written down."""
-    text = "\n" + (REPO / page).read_text("utf-8")
-    begin = text.index(f"\n{heading}\n")
-    end = text.find("\n#", begin + 1)
-    found = [b.text for b in blocks_of(REPO / page) if b.language in SHELL and b.text in text[begin:end]]
-    assert found, f"{page}: no commands under {heading}"
-    lines = "".join(found).splitlines()
-    return "\n".join(_noted(line) for line in lines if not any(re.match(known, line) for known in NOT_RUN)) + "\n"
-
-
-def _noted(line: str) -> str:
-    verb = re.match(r"(?:\w+=\$\()?batchdrop (\w+)", line)
-    return f'{line}\necho "{verb[1]} $?" >> statuses' if verb else line
-
-
-def run(text: str, place: Path) -> str:
-    """Run by a plain shell with nothing but the project's tools; every command must exit as documented."""
-    (place / "statuses").write_text("")
-    env = {
-        "PATH": f"{place / 'bin'}:{BIN}:/usr/bin:/bin",
-        "HOME": str(place),
-        "BATCHDROP_HOME": os.environ["BATCHDROP_HOME"],
-    }
-    done = subprocess.run(
-        ["sh", "-c", text], cwd=place, env=env, capture_output=True, text=True, timeout=120, check=False
-    )
-    told = f"{text}\n--- out\n{done.stdout}\n--- err\n{done.stderr}"
-    for line in (place / "statuses").read_text().splitlines():
-        verb, status = line.split()
-        assert int(status) == EXPECTED.get(verb, 0), f"{line}\n{told}"
-    return done.stdout + done.stderr
+EXPECTED = {"check": 4, "watch": 4}  # exit status with rejects
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    (tmp_path / "bin").mkdir()
-    aws = tmp_path / "bin" / "aws"
-    aws.write_text(AWS.format(python=sys.executable))
-    aws.chmod(aws.stat().st_mode | stat.S_IEXEC)
-    return tmp_path
+    return shell.tools(tmp_path)
+
+
+def run(text: str, place: Path, **more: str) -> str:
+    return shell.run(text, place, EXPECTED, **more)
 
 
 def test_the_readmes_walk_ends_as_it_says(rig: Rig, vendor: DataGroupSimulator, place: Path) -> None:
@@ -100,3 +51,72 @@ def test_the_readmes_walk_ends_as_it_says(rig: Rig, vendor: DataGroupSimulator, 
     # What `aws s3 cp` put went by the route that was made from the ready one.
     version = rig.client("s3").head_object(Bucket=rig.drops, Key="drops/people/people.csv")["VersionId"]
     assert rig.report(job_id(rig.drops, "drops/people/people.csv", version))["duplicate_content_of"] is None
+
+
+def test_the_readmes_use_of_a_deployed_stack_works_by_credentials_alone(
+    rig: Rig, vendor: DataGroupSimulator, place: Path
+) -> None:
+    text = script("README.md", "## Deploy it").replace("YOUR-DROP-BUCKET", rig.drops)
+    found = {
+        block.language: block.text for block in blocks_of(REPO / "README.md") if block.language in ("yaml", "json")
+    }
+    (place / "people.csv").write_text("id,name\n1,A\n")
+    (place / "secret.json").write_text(json.dumps(vendor.example()["secret"]))
+    assert json.loads(found["json"]).keys() == vendor.example()["secret"].keys()
+    keys = {"AWS_ACCESS_KEY_ID": emulator.ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": emulator.SECRET_KEY}
+    place_of_aws = {"AWS_ENDPOINT_URL": rig.stack.endpoint, "AWS_DEFAULT_REGION": emulator.REGION}
+    env = {**keys, **place_of_aws, "BATCHDROP_HOME": str(place / "no local stack")}
+
+    (place / "people.yaml").write_text(found["yaml"])
+    check, rest = text.split("\nbatchdrop routes put", 1)
+    assert "people.yaml: a good route to datagroup" in run(check + "\n", place, **env)
+    route = yaml.safe_load(found["yaml"])
+    account = vendor.example()["route"]["account"]
+    (place / "people.yaml").write_text(json.dumps(route | {"account": {**account, **route["account"]}}))
+    out = run(f"export BATCHDROP_STACK={rig.stack.name}\nbatchdrop routes put{rest}", place, **env)
+    assert 'route "people" is in place' in out
+
+    version = rig.client("s3").head_object(Bucket=rig.drops, Key="drops/people/people.csv")["VersionId"]
+    assert rig.report(job_id(rig.drops, "drops/people/people.csv", version))["outcome"] == "completed"
+
+
+def test_the_readmes_deployment_asks_its_questions_and_deploys(rig: Rig, tmp_path: Path) -> None:
+    text = (REPO / "README.md").read_text("utf-8")
+    [command] = re.findall(r"^sam deploy.*$", text[text.index("\n## Deploy it\n") :], re.MULTILINE)
+    _as_built(home() / "build", tmp_path / ".aws-sam" / "build")
+    shutil.copy(REPO / "samconfig.toml", tmp_path)
+    parameters = yaml.load((REPO / "template.yaml").read_text("utf-8"), yaml.BaseLoader)["Parameters"]
+    ours = deployment.parameters(rig.stack.port)
+    values = [ours.get(name, "") if name in ("PythonRuntime", "Architecture") else "" for name in parameters]
+    answers = [
+        "documented",
+        "",
+        *values,
+        "y",
+        "y",
+        "n",
+        "n",
+        "y",
+    ]  # …, confirm, roles, no rollback, keep answers; deploy
+    env = {**deployment._environment(rig.stack.port), "HOME": str(tmp_path)}
+    done = subprocess.run(
+        command.split(), input="\n".join([*answers, ""]),
+        cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    cloudformation = rig.client("cloudformation")
+    try:
+        named = set(deployment.outputs(cloudformation, "documented"))
+        assert {"DropBucketName", "ResultsBucketName", "NotificationUrl"} <= named
+    finally:
+        cloudformation.delete_stack(StackName="documented")
+
+
+def _as_built(built: Path, here: Path) -> None:
+    """What `sam build` made for the tests' own stack, where `sam deploy` looks for it."""
+    here.mkdir(parents=True)
+    for part in built.iterdir():
+        (here / part.name).symlink_to(part)
+    template = (built / "template.yaml").read_text("utf-8")
+    (here / "template.yaml").unlink()
+    (here / "template.yaml").write_text(template.replace(os.path.relpath(REPO, built), str(REPO)), "utf-8")
