@@ -11,11 +11,13 @@ from batchdrop.drop import READY
 from batchdrop.job import Job
 from batchdrop.parcels import Parcel, Parcels, look_into, parcels_of
 from batchdrop.ports import ObjectRef, Objects
+from batchdrop.records.kernel import LIBRARY
 from batchdrop.records.model import Problem, SourceRecord
 from batchdrop.records.source import FileSource
 from batchdrop.report.drop_warnings import drop_warnings
 from batchdrop.route import Route
 from local import upload
+from local.trouble import Trouble
 
 
 @dataclass(slots=True)
@@ -42,6 +44,8 @@ class LocalFiles:
 
 def run(path: Path, route: Route) -> DryRun:
     """Package a file, or a directory as a set, for a route. `DropRefused` when nothing of it could be sent."""
+    if not LIBRARY.exists():
+        raise Trouble("the kernel of the records engine is not built here: make setup")
     objects = cast("Objects", LocalFiles())
     job = _job(path, route)
     job.inspection = look_into(job, route, objects, lambda: None)

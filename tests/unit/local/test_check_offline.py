@@ -66,6 +66,15 @@ def test_a_file_with_another_delimiter_than_the_routes_is_warned_of(
     assert "warning" not in run("check", items, "--route", items.with_name("route.yaml")).err
 
 
+def test_before_the_kernel_is_built_the_way_to_it_is_told(
+    run: Run, items: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("local.dryrun.LIBRARY", Path("/nowhere"))
+    done = run("check", items, "--route", items.with_name("route.yaml"))
+    assert done.code == 1
+    assert "not built here: make setup" in done.err
+
+
 def test_a_route_by_name_is_taken_as_it_was_last_seen(run: Run, items: Path) -> None:
     seen_routes.keep("batchdrop", "items", ITEMS)
     found = run("check", items, "--route", "items", "--json")
