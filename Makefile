@@ -1,7 +1,7 @@
 # make setup | test | lint | demo | bench | docs | lock | clean      (needs only Python >= 3.11 with venv)
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: acceptance test-browser help setup explore mutants test scan gates lint format demo bench bench-cold bench-aws cost docs lock clean
+.PHONY: acceptance test-browser help setup explore mutants crash test scan gates lint format demo bench bench-cold bench-aws cost docs lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -22,6 +22,7 @@ help:
 	@echo 'make bench  the performance goals beside the peers (MB=5000 for large files);'
 	@echo '            bench-cold: cold starts; bench-aws: large files and many drops on the embedded AWS; cost: of a job'
 	@echo 'make explore  every single fault, every pair on the submit path, and 10,000 random runs (RUNS=...)'
+	@echo 'make crash  300 drops, vendors that misbehave, killed workers, a restart: the books must balance (CRASH_DROPS=...)'
 	@echo 'make mutants  defects put into copies of the project: some test must catch each'
 	@echo 'make docs   the parts of the documentation that are made from the code'
 	@echo 'make clean  stop the local stack and remove what was built'
@@ -68,6 +69,10 @@ gates: scan
 RUNS := 10000
 explore: setup
 	@$(BIN)/python -m tests.simulation.explore --runs $(RUNS)
+
+crash: setup
+	@CRASH_DROPS=$${CRASH_DROPS:-300} CRASH_KILLS=$${CRASH_KILLS:-40} CRASH_SECONDS=$${CRASH_SECONDS:-2400} \
+		pytest -q -s tests/e2e/test_crashes.py
 
 mutants: setup
 	@$(BIN)/python -m tests.simulation.mutants

@@ -11,8 +11,13 @@ from batchdrop.wiring import world
 
 @handler
 def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """`{"job_id", "lap"?}` in; the same with what is `next`, after how many `seconds`, out."""
-    job_id, lap = str(event["job_id"]), int(event.get("lap", 0))
+    """`{"job_id", "lap"?}` in; the same with what is `next`, after how many `seconds`, out.
+
+    An execution that somebody started by hand with anything else has no job: it is told to finish.
+    """
+    given = event if isinstance(event, dict) else {}
+    job_id, lap = str(given.get("job_id", "")), given.get("lap", 0)
+    lap = lap if isinstance(lap, int) else 0
     answer = what_next(world, world.begin(context), job_id, lap)
     return {
         "job_id": job_id,

@@ -62,7 +62,7 @@ OWN: dict[str, tuple[dict[str, Any], ...]] = {
     "mediarithmics": ({"kind": "unknown_state", "endpoint": "execution"},),
 }
 STORED = "[transfer] SFTP: stopped"  # MiniStack's first word after it has stored its state
-ONE_IN = 6  # calls of a vendor that come to grief
+FAULT_EVERY = 2  # submissions of a vendor; with many more, its circuit would be open most of the time
 
 
 @dataclass(slots=True)
@@ -74,13 +74,13 @@ class Mischief:
     rng: Random
     told: Counter[str] = field(default_factory=Counter)
     _killed: dict[int, str] = field(default_factory=dict)  # by process: the function it worked for
-    _charged: Counter[str] = field(default_factory=Counter)  # by vendor: calls for which faults were ordered
+    _charged: Counter[str] = field(default_factory=Counter)  # by vendor: submissions for which faults were ordered
 
     def order_faults(self) -> None:
-        """Keep a few faults waiting at each vendor, in proportion to the calls it gets."""
+        """Keep a fault or two waiting at each vendor, in proportion to the submissions it takes."""
         for name, vendor in self.vendors.items():
-            while len(vendor.requests) >= self._charged[name]:
-                self._charged[name] += ONE_IN
+            while len(vendor.commits) >= self._charged[name]:
+                self._charged[name] += FAULT_EVERY
                 vendor.fault(**self._fault(name))
 
     def _fault(self, name: str) -> dict[str, Any]:

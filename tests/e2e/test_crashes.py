@@ -25,7 +25,7 @@ from tests.e2e.crowd import Dropped, drop_all, put_routes
 from tests.e2e.mischief import Mischief
 from tests.e2e.rig import PAUSE, Rig
 
-DROPS = int(os.environ.get("CRASH_DROPS", "25"))
+DROPS = int(os.environ.get("CRASH_DROPS", "20"))
 KILLS = int(os.environ.get("CRASH_KILLS", "3"))  # times that half of the workers are killed
 SEED = int(os.environ.get("CRASH_SEED", "1"))
 SECONDS = float(os.environ.get("CRASH_SECONDS", "240"))
@@ -98,7 +98,7 @@ def test_whatever_crashes_every_drop_has_one_report_and_the_books_balance(
 
 
 def _until_drained(rig: Rig, mischief: Mischief, drops: Sequence[Dropped], end: float) -> None:
-    """Trouble for as long as there are kills left, then healing; the sweep now and then, as its schedule would."""
+    """Trouble until all has ended, and kills as long as there are any left; the sweep now and then, as on schedule."""
     until, kills, began = Until(rig, drops), KILLS, time.monotonic()
     due = dict.fromkeys(("kill", "call", "sweep"), began + 3)
     while not until.all_closed():

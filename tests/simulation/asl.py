@@ -107,11 +107,12 @@ class Machine:
 
     # --- the API ---
 
-    def start(self, name: str, job_id: str) -> None:
+    def start(self, name: str, job_id: str, given: Any = None) -> None:
+        """Start an execution; somebody may start one by hand, `given` anything."""
         found = self.executions.get(name)
         if found and (found.status == "RUNNING" or self.kernel.now - found.ended < NAME_KEPT):
             return
-        execution = Execution(name, {"job_id": job_id}, self.kernel.now)
+        execution = Execution(name, {"job_id": job_id} if given is None else given, self.kernel.now)
         self.executions[name] = execution
         self._limit(execution)
         self._enter(execution, self.asl["StartAt"], execution.input)

@@ -27,6 +27,7 @@ FAULTS, ROWS = "tests/simulation/test_faults.py", "tests/simulation/test_rows.py
 HTTP_TESTS = ("tests/unit/test_http_client.py", "tests/unit/test_http_verdict.py", "tests/unit/test_http_given_urls.py")
 RECORDS = ("tests/unit/records",)
 ACCOUNTS = "tests/simulation/test_accounts.py"
+SLOTS = "tests/unit/core/test_slots.py"
 SIMULATION = (ROWS, FAULTS)
 
 
@@ -90,6 +91,27 @@ MUTANTS = (
         LIBRARY + "submission.py",
         '"orphans": [*batch.orphans, batch.receipt]',
         '"orphans": batch.orphans',
+    ),
+    Mutant(
+        "tries to prepare not counted",
+        LIBRARY + "submission.py",
+        "if not self.is_first:",
+        "if self.job.prepare_tries:",
+        (ROWS,),
+    ),
+    Mutant(
+        "a drop that may not be read tried until the deadline",
+        LIBRARY + "submission.py",
+        "if count < MOST_REFUSALS:",
+        "if True:",
+        (ROWS,),
+    ),
+    Mutant(
+        "the vendor's id not logged",
+        LIBRARY + "submission.py",
+        "        if made:\n            self.world.log.info(",
+        "        if not made:\n            self.world.log.info(",
+        (ROWS,),
     ),
     Mutant(
         "Retry-After ignored",
@@ -181,8 +203,29 @@ MUTANTS = (
     Mutant(
         "limit of jobs under way not kept",
         LIBRARY + "slots.py",
-        "return False\n        if _write",
-        "return True\n        if _write",
+        "if len(holders) + sum(due <= soon for _, due in ahead) < limit:",
+        "if True:",
+        (ACCOUNTS,),
+    ),
+    Mutant(
+        "who waits for a place served in any order",
+        LIBRARY + "slots.py",
+        "sum(due <= soon for _, due in ahead)",
+        "0",
+        (SLOTS, ACCOUNTS),
+    ),
+    Mutant(
+        "a place kept for who never comes back",
+        LIBRARY + "slots.py",
+        "if due >= now - LATE_MS]",
+        "]",
+        (SLOTS,),
+    ),
+    Mutant(
+        "deltas sent in any order",
+        LIBRARY + "order.py",
+        'in ("full", "delta")',
+        'in ("full",)',
         (ACCOUNTS,),
     ),
     Mutant(
@@ -258,7 +301,7 @@ MUTANTS = (
     Mutant(
         "stranded jobs not looked for",
         LIBRARY + "sweep.py",
-        "return world.ledger.now() - job.created_at >= AGE * 1000 and",
+        "return age >= world.settings.sweep_age and",
         "return False and",
     ),
     Mutant(
@@ -267,7 +310,35 @@ MUTANTS = (
         "if world.ledger.job(drop.job_id) is None:",
         "if False:",
     ),
+    Mutant(
+        "one bad drop ends the sweep",
+        LIBRARY + "sweep.py",
+        "    except Exception as error:  # whatever",
+        "    except KeyboardInterrupt as error:  # whatever",
+        (ROWS,),
+    ),
+    Mutant(
+        "an execution without a job goes round for ever",
+        "functions/poll/app.py",
+        'str(given.get("job_id", ""))',
+        'str(event["job_id"])',
+        (ROWS,),
+    ),
     # the end
+    Mutant(
+        "lease kept by a finish that failed",
+        LIBRARY + "finish.py",
+        "world.ledger.release(taken, invocation.owner, {})\n        raise",
+        "pass\n        raise",
+        (ROWS,),
+    ),
+    Mutant(
+        "report written while the drop may not be read",
+        LIBRARY + "finish.py",
+        "and not is_late:\n            raise error",
+        "and not is_late:\n            return",
+        (ROWS,),
+    ),
     Mutant(
         "report written over",
         LIBRARY + "report/publish.py",

@@ -53,7 +53,7 @@ class OneShot:
         "lookup": Field("boolean", "whether the vendor can be asked what arrived", True),
         "max_bytes": Field("integer", "size of a batch", 1000),
         "notification_method": Field("text", "callbacks", "POST", choices=("POST", "none")),
-        "type": Field("text", "full or delta", "delta", choices=("full", "delta")),
+        "type": Field("text", "full, delta, or of neither kind", "none", choices=("full", "delta", "none")),
     }
 
     def check(self, route: Mapping[str, object]) -> list[tuple[str, str]]:

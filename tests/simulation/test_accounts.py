@@ -1,4 +1,4 @@
-"""Several jobs at once: full loads in order, a limit to what is under way, and a circuit that opens and closes."""
+"""Several jobs at once: loads in order, a limit to what is under way, and a circuit that opens and closes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tests.simulation.run import HOUR, Simulation, run
 from tests.simulation.scenario import Scenario, one_batch, scenario
 
 
-def full() -> Scenario:
-    """Each file replaces what was loaded before."""
+def ordered(type_: str = "full") -> Scenario:
+    """Each file replaces what was loaded before, or (`delta`) changes it."""
     chosen = one_batch("lookup")
-    return replace(chosen, account={**chosen.account, "type": "full"})
+    return replace(chosen, account={**chosen.account, "type": type_})
 
 
 def _twice(simulation: Simulation) -> None:
@@ -32,8 +32,9 @@ def _by_version(simulation: Simulation) -> list[str]:
 
 
 @pytest.mark.acceptance("A3")
-def test_an_older_version_whose_event_comes_late_is_superseded_and_never_sent() -> None:
-    with Simulation(full()) as simulation:
+@pytest.mark.parametrize(("type_", "reason"), [("full", "superseded"), ("delta", "out_of_order")])
+def test_an_older_version_whose_event_comes_late_is_never_sent(type_: str, reason: str) -> None:
+    with Simulation(ordered(type_)) as simulation:
         key = simulation.drop(events=0)
         simulation.drop()
         simulation.cloud.tell(key, simulation.objects.stored[DROPS, key][0][0], 20, sequencer="0" * 16, delay=300.0)
@@ -41,13 +42,13 @@ def test_an_older_version_whose_event_comes_late_is_superseded_and_never_sent() 
         assert simulation.check() == []
         assert _by_version(simulation) == ["failed", "completed_with_rejects"]
         (older,) = [job for job in simulation.jobs() if job.outcome == "failed"]
-        assert simulation.report(older)["failure"]["reason"] == "superseded"
+        assert simulation.report(older)["failure"]["reason"] == reason
         assert simulation.vendor.commits == 1
 
 
 @pytest.mark.acceptance("A3")
 def test_so_is_one_that_only_the_sweep_finds() -> None:
-    with Simulation(full()) as simulation:
+    with Simulation(ordered()) as simulation:
         simulation.drop(events=0)
         simulation.drop()
         simulation.drain()
@@ -56,9 +57,10 @@ def test_so_is_one_that_only_the_sweep_finds() -> None:
 
 
 @pytest.mark.acceptance("A3")
-@pytest.mark.parametrize("seed", range(25))
-def test_two_versions_at_once_are_submitted_in_order_or_the_older_not_at_all(seed: int) -> None:
-    with Simulation(full(), seed) as simulation:
+@pytest.mark.parametrize("type_", ["full", "delta"])
+@pytest.mark.parametrize("seed", range(15))
+def test_two_versions_at_once_are_submitted_in_order_or_the_older_not_at_all(seed: int, type_: str) -> None:
+    with Simulation(ordered(type_), seed) as simulation:
         simulation.drop(events=2)
         simulation.drop(events=2)
         simulation.drain()
@@ -67,15 +69,18 @@ def test_two_versions_at_once_are_submitted_in_order_or_the_older_not_at_all(see
 
 
 @pytest.mark.acceptance("A3")
-def test_no_fault_brings_full_loads_out_of_order() -> None:
-    for number, (function, _, sort) in enumerate(run(full(), 0, (), _twice).calls):
+@pytest.mark.parametrize("type_", ["full", "delta"])
+def test_no_fault_brings_loads_out_of_order(type_: str) -> None:
+    for number, (function, _, sort) in enumerate(run(ordered(type_), 0, (), _twice).calls):
         for kind in FEWEST.get(sort, ()) if function == "submit" else ():
-            result = run(full(), 0, [(number, kind)], _twice)
+            result = run(ordered(type_), 0, [(number, kind)], _twice)
             assert result.broken == [], (number, kind)
 
 
-def test_delta_loads_of_one_key_all_go_to_the_vendor() -> None:
-    with Simulation(one_batch("lookup")) as simulation:
+@pytest.mark.acceptance("A3")
+@pytest.mark.parametrize("type_", ["delta", "none"])
+def test_all_loads_that_replace_nothing_go_to_the_vendor(type_: str) -> None:
+    with Simulation(ordered(type_)) as simulation:
         _twice(simulation)
         simulation.drain()
         assert simulation.check() == []
@@ -101,6 +106,20 @@ def test_no_more_jobs_of_an_account_are_under_way_than_its_route_allows(limit: i
         simulation.drain(hours=20)
         assert simulation.check() == []
         assert {job.outcome for job in simulation.jobs()} == {"completed"}
+
+
+@pytest.mark.acceptance("H6")
+def test_who_waits_for_a_place_is_served_in_order() -> None:
+    with Simulation(_limited(1)) as simulation:
+        for n in range(6):
+            data = b"id,name\n%d,ann\n" % n
+            simulation.later(n * 5.0, partial(simulation.drop, name=f"{n}.csv", data=data, records=1))
+        simulation.kernel.run(simulation.kernel.now + 60.0)
+        simulation.drain(hours=20)
+        assert simulation.check() == []
+        served = [job_id for _, job_id, _ in simulation.watch.commit_times]
+        came = [job.job_id for job in sorted(simulation.jobs(), key=lambda job: job.created_at)]
+        assert served == came
 
 
 @pytest.mark.acceptance("H6")

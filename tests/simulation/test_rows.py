@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, BinaryIO
 from unittest.mock import patch
 
 import pytest
 
+from batchdrop.arrive import claim_lost
+from batchdrop.drop import Drop
+from batchdrop.errors import ObjectRefused
 from batchdrop.poll import READ_LAG
-from batchdrop.ports import Key
+from batchdrop.ports import Key, ObjectRef
 from batchdrop.words import BatchState
 from tests.simulation import cloud
 from tests.simulation.cloud import DROPS
@@ -601,3 +605,114 @@ def test_json_under_a_route_that_sends_csv_is_refused_at_once_and_not_tried_unti
         assert report["outcome"] == "failed"
         assert "JSON records cannot become CSV rows" in report["reason"]
         assert report["counts"]["invalid"] == report["counts"]["records"] == chosen.records
+
+
+# --- what the storage will not give ---
+
+
+@contextmanager
+def refusing(simulation: Simulation, until: float) -> Iterator[None]:
+    """Until then the drop bucket refuses every read, as for want of a permission."""
+    plain, end = simulation.objects.open, simulation.kernel.now + until
+
+    def refuse(ref: ObjectRef, start: int = 0, stop: int | None = None) -> BinaryIO:
+        if ref.bucket == DROPS and simulation.kernel.now < end:
+            raise ObjectRefused("AccessDenied")
+        return plain(ref, start, stop)
+
+    with patch.object(simulation.objects, "open", refuse):
+        yield
+
+
+@pytest.mark.acceptance("A7")
+def test_a_drop_that_may_not_be_read_fails_after_a_few_tries() -> None:
+    with Simulation(scenario("lookup")) as simulation, refusing(simulation, DAY):
+        report = ended(simulation)
+        assert (report["outcome"], report["failure"]["reason"]) == ("failed", "unreadable")
+        assert simulation.job.closed_at - simulation.job.created_at < 20 * 60_000
+        assert simulation.vendor.commits == 0
+
+
+@pytest.mark.acceptance("A7")
+def test_a_permission_that_comes_a_little_late_is_waited_for() -> None:
+    with Simulation(scenario("lookup")) as simulation, refusing(simulation, 10.0):
+        assert ended(simulation)["outcome"] == "completed_with_rejects"
+
+
+@pytest.mark.acceptance("A7")
+def test_a_report_waits_for_a_permission_that_went_missing() -> None:
+    with Simulation(scenario("lookup")) as simulation:
+        simulation.drop()
+        while not any(job.packaged_at for job in simulation.jobs()):
+            simulation.kernel.run(simulation.kernel.now + 0.1)
+        with refusing(simulation, 2 * HOUR):
+            simulation.drain()
+        assert simulation.check() == []
+        assert [row["line"] for row in simulation.report()["rejects"]] != []
+
+
+def test_one_drop_that_cannot_be_dealt_with_does_not_keep_the_sweep_from_the_others() -> None:
+    with Simulation(scenario("lookup")) as simulation:
+        simulation.drop(events=0, name="1.csv", data=b"id,name\n1,ann\n", records=1)
+        simulation.drop(events=0, name="2.csv", data=b"id,name\n2,bob\n", records=1)
+        mended = simulation.kernel.now + 2 * HOUR
+
+        def claim(world: Any, drop: Drop) -> bool:
+            if drop.key.endswith("1.csv") and simulation.kernel.now < mended:
+                raise ValueError("cannot be dealt with")
+            return claim_lost(world, drop)
+
+        with patch("batchdrop.sweep.claim_lost", claim):
+            simulation.drain()
+        assert simulation.check() == []
+        first, second = sorted(simulation.jobs(), key=lambda job: job.key)
+        assert second.closed_at / 1000 < mended < first.closed_at / 1000
+
+
+# --- ids, tries and leases ---
+
+
+@pytest.mark.acceptance("D11")
+@pytest.mark.parametrize("name", ["mediarithmics", "sherpa"])
+def test_the_vendors_id_is_in_the_log_before_the_ledger_has_it(name: str) -> None:
+    chosen = scenario(name)
+    calls = run(chosen).calls
+    sent = max(n for n, (f, o, _) in enumerate(calls[:40]) if f == "submit" and o.startswith("http"))
+    with Simulation(chosen, 0, Plan([(sent + 1, "error_before")])) as simulation:
+        simulation.drop()
+        simulation.kernel.run(simulation.kernel.now + 10.0)
+        committed = strict(simulation).commits[-1].id
+        assert any(" receipt {" in line and committed in line for line in simulation.world.log.lines)
+        simulation.drain()
+        assert simulation.check() == []
+
+
+@pytest.mark.acceptance("D15")
+@pytest.mark.parametrize("deaths", [1, 2])
+def test_every_try_to_prepare_a_job_is_counted_though_its_worker_died(deaths: int) -> None:
+    chosen = scenario("mediarithmics")
+    first = place(chosen, "submit", "http")
+    choices = [(first, "crash_after")]
+    if deaths == 2:
+        calls = run(chosen, 0, choices).calls
+        again = [n for n, (f, o, _) in enumerate(calls) if n > first and f == "submit" and o == calls[first][1]]
+        choices.append((again[0], "crash_after"))
+    with Simulation(chosen, 0, Plan(choices)) as simulation:
+        ended(simulation)
+        made = [created for created in strict(simulation).created if created.kind == "document_import"]
+        assert len(made) == deaths + 1 <= simulation.job.prepare_tries
+
+
+def test_a_finish_that_fails_is_tried_again_at_once() -> None:
+    with faulty("lookup", "finish", "objects.put", "error_before") as simulation:
+        ended(simulation)
+        assert simulation.job.closed_at - simulation.job.created_at < 15 * 60_000
+
+
+@pytest.mark.parametrize("given", [{}, {"job_id": None}, {"job_id": "nobody"}, {"job_id": "x", "lap": "y"}, [], "text"])
+def test_an_execution_started_by_hand_without_a_job_ends_at_once(given: Any) -> None:
+    with Simulation(scenario("lookup")) as simulation:
+        simulation.cloud.machine.start("by-hand", "", given)
+        simulation.kernel.run(simulation.kernel.now + 30.0)
+        execution = simulation.cloud.machine.executions["by-hand"]
+        assert (execution.status, execution.error) == ("FAILED", "unknown")

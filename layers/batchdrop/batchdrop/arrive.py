@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from batchdrop.drop import Drop, job_id
-from batchdrop.errors import ObjectGone, RouteError
+from batchdrop.errors import ObjectGone, ObjectRefused, RouteError
 from batchdrop.job import Job
 from batchdrop.ports import ObjectRef
 from batchdrop.route import Route, read_route
@@ -24,7 +24,7 @@ def arrive(world: World, invocation: Invocation, drop: Drop) -> str | None:
     lease = {"owner": invocation.owner, "lease_until": _lease(world, invocation)}
     job, ours = _claim(world, drop, route, problem, lease)
     if ours and route is not None and not job.failure:
-        submit(world, invocation, job, route)
+        submit(world, invocation, job, route, is_first=True)
     return job.job_id
 
 
@@ -69,7 +69,8 @@ def resume(world: World, invocation: Invocation, job_id: str) -> bool:
     taken = world.ledger.acquire(job, invocation.owner, _lease(world, invocation))
     if taken is None:
         return False
-    submit(world, invocation, taken, read_route(job.route, job.config, world.settings.allow_insecure))
+    route = read_route(job.route, job.config, world.settings.allow_insecure)
+    submit(world, invocation, taken, route, is_first=not job.owner)
     return True
 
 
@@ -125,6 +126,10 @@ def _with_members(world: World, job: Job) -> Job:
         pinned = [world.objects.head(ref) for ref in sorted(refs, key=lambda r: r.key)]
     except ObjectGone:
         pinned = []
+    except ObjectRefused as refused:
+        message = f"a file of the set cannot be read ({refused}): mend its permissions, then drop `_READY` again"
+        job.failure, job.packaged_at = {"reason": "set", "message": message}, job.created_at
+        return job
     if not pinned or len(pinned) > MOST_MEMBERS:
         job.failure = {"reason": "set", "message": f"a set must hold 1 to {MOST_MEMBERS} files, beside its _READY"}
         job.packaged_at = job.created_at

@@ -53,6 +53,13 @@ class ObjectGone(BatchdropError):
     """The object, or the pinned version of it, is no longer in the bucket."""
 
 
+class ObjectRefused(BatchdropError):
+    """The storage refuses to give the object: permission to read it (or even to learn of it) is missing, or it is
+    archived."""
+
+    reason = "unreadable"  # of a job that ends for it
+
+
 # --- What a call to a vendor can end in, other than well. One table, in `verdict.py`, decides which. ---
 
 

@@ -14,7 +14,16 @@ from typing import Any
 
 from batchdrop.account import fate, never_sent, outcome_of
 from batchdrop.destinations.base import Collected
-from batchdrop.errors import Ambiguous, AuthExpired, DropRefused, ObjectGone, ProvablyNotSent, RateLimited, Rejected
+from batchdrop.errors import (
+    Ambiguous,
+    AuthExpired,
+    DropRefused,
+    ObjectGone,
+    ObjectRefused,
+    ProvablyNotSent,
+    RateLimited,
+    Rejected,
+)
 from batchdrop.job import Batch, Job
 from batchdrop.matching import SAMPLE, Refusals, Tally, refused, rows_of_batch
 from batchdrop.parcels import Parcels, parcels_of
@@ -155,7 +164,8 @@ class Closing:
             rows = rows_of_batch(records, refusals, parcels.rejects(), tally, whole)
             try:
                 self._write_part(batch.n, rows, tally)
-            except ObjectGone:
+            except (ObjectGone, ObjectRefused) as error:
+                self._unless_for_good(error)
                 self.warnings.append(f"batch {batch.n}: the drop is gone, so its rejects have no lines")
                 return Tally(matched=len(refusals))
         return tally
@@ -174,9 +184,16 @@ class Closing:
         try:
             rows = rows_of_batch(records, Refusals(()), self.parcels.rejects(), tally, whole)
             self._write_part(_REST_PART, rows, tally)
-        except (ObjectGone, DropRefused) as error:
+        except (ObjectGone, ObjectRefused, DropRefused) as error:
+            self._unless_for_good(error)
             self.warnings.append(f"not all of the unsent records could be counted: {error}")
         return Counts(invalid=tally.invalid, unprocessed=tally.unprocessed)
+
+    def _unless_for_good(self, error: Exception) -> None:
+        """Permissions that are missing may come back: until it is late, the report waits for them."""
+        is_late = self.world.ledger.now() >= self.job.deadline_at + GRACE * 1000
+        if isinstance(error, ObjectRefused) and self.job.failure.get("reason") != error.reason and not is_late:
+            raise error
 
     # --- parts of the rejects file ---
 

@@ -53,6 +53,7 @@ class Job(_Stored):
     not_before: int = 0  # the submission rests until then: a vendor's Retry-After, a quiet period
     tries: int = 0  # rests in a row without progress
     prepare_tries: int = 0
+    refusals: int = 0  # of the storage to give the drop
     receipt: dict[str, str] = field(default_factory=dict)
     inspection: dict[str, Any] = field(default_factory=dict)
     duplicate_content_of: str = ""

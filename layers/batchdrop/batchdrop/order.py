@@ -1,8 +1,9 @@
-"""Full loads in order: a version of a file is never committed after a newer one.
+"""Loads in order: a version of a file is never committed after a newer one.
 
-One job at a time has the turn of its key; the next may take it once that job has submitted all it will. S3 gives each
-version of a key a sequencer by which the later one is known; of a drop that only the sweep found there is none, and
-then the version that is current now is the later.
+A full load replaces all that was loaded before, a delta changes it: sent late, the one brings back what is old, the
+other undoes what is new. One job at a time has the turn of its key; the next may take it once that job has submitted
+all it will. S3 gives each version of a key a sequencer by which the later one is known; of a drop that only the sweep
+found there is none, and then the version that is current now is the later.
 """
 
 from __future__ import annotations
@@ -28,8 +29,17 @@ class Turn(Enum):
 
 
 def matters(route: Route) -> bool:
-    """Whether each file of this route replaces all that was loaded before."""
-    return route.account.get("type") == "full"
+    """Whether the files of this route replace or change what was loaded before."""
+    return route.account.get("type") in ("full", "delta")
+
+
+def too_late(route: Route, holder: str) -> tuple[str, str]:
+    """Why a load that comes after a newer one is not sent: a word for it, and what to do."""
+    if route.account["type"] == "full":
+        what = f"a newer version of this file is loaded by job {holder}"
+        return "superseded", f"{what}; to load this one after all, drop it again"
+    what = f"a newer version of this file was loaded by job {holder} before this one came, and must not be undone"
+    return "out_of_order", f"{what}; to load this one after all, drop it again"
 
 
 def take_turn(world: World, job: Job) -> tuple[Turn, str]:

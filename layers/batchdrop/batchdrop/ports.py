@@ -97,7 +97,8 @@ class ObjectRef:
 
 
 class Objects(Protocol):
-    """Object storage. Reads are of a pinned version; `ObjectGone` when it is not there."""
+    """Object storage. Reads are of a pinned version; `ObjectGone` when it is not there, `ObjectRefused` when it is not
+    for us to read."""
 
     def open(self, ref: ObjectRef, start: int = 0, end: int | None = None) -> BinaryIO:
         """A stream of the bytes `start..end` (end exclusive; None: to the end). Not seekable."""

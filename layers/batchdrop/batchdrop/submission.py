@@ -7,7 +7,7 @@ nobody can tell is held for an operator, or sent again, flagged, where the route
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,6 +21,7 @@ from batchdrop.errors import (
     AuthExpired,
     DropRefused,
     ObjectGone,
+    ObjectRefused,
     ProvablyNotSent,
     RateLimited,
     Rejected,
@@ -39,6 +40,7 @@ from batchdrop.world import Invocation, World
 
 BACKOFF_BASE, BACKOFF_CAP = 2.0, 900.0  # seconds
 MOST_ATTEMPTS = 5  # of a batch whose earlier steps keep coming to nothing
+MOST_REFUSALS = 6  # of the storage to give the drop: in about two minutes
 CHEAP = 50_000_000  # bytes of a drop that can as well be looked into once more
 LONGEST_REST = 6 * 3600.0  # a vendor's Retry-After beyond this is not waited for in one go
 
@@ -72,6 +74,7 @@ class Submission:
     session: Session
     meter: Metered
     circuit: Circuit
+    is_first: bool  # no other invocation has ever held this job
     batches: list[Batch] = field(default_factory=list)
     unsaved: dict[str, Any] = field(default_factory=dict)  # of the job: found out cheaply, written with what follows
 
@@ -108,6 +111,8 @@ class Submission:
             return {"tries": self.job.tries + 1, "not_before": self._awake_at(rest.seconds)}
         except GiveUp as given_up:
             return {"packaged_at": self.world.ledger.now(), "failure": given_up.failure}
+        except ObjectRefused as refused:
+            return self._refused(str(refused))
         except LostOwnership:
             raise
         except Exception as error:
@@ -115,6 +120,14 @@ class Submission:
             self.world.log.exception("submission interrupted", job_id=self.job.job_id, error=type(error).__name__)
             self.world.metrics.count("SubmissionsInterrupted")
             return {"tries": self.job.tries + 1, "not_before": self._awake_at(None)}
+
+    def _refused(self, why: str) -> dict[str, object]:
+        """Permissions may be on their way; after a few tries they are not."""
+        count = self.job.refusals + 1
+        if count < MOST_REFUSALS:
+            return {"refusals": count, "tries": self.job.tries + 1, "not_before": self._awake_at(None)}
+        message = f"the dropped object cannot be read ({why}): mend its permissions, then drop it again"
+        return {"packaged_at": self.world.ledger.now(), "failure": {"reason": ObjectRefused.reason, "message": message}}
 
     def _everything(self) -> None:
         with _as_decisions():
@@ -177,29 +190,30 @@ class Submission:
             self.world.metrics.count("CircuitsOpen")
 
     def _wait_for_our_turn(self) -> None:
-        """A full load waits for an older one of the same key, and gives way to a newer one."""
+        """A load waits for an older one of the same key, and gives way to a newer one."""
         if not order.matters(self.route):
             return
         turn, holder = order.take_turn(self.world, self.job)
         if turn is order.Turn.WAIT:
             raise Rest(self.route.poll.wait(self.job.tries))
         if turn is order.Turn.OVER:
-            why = f"a newer version of this file is loaded by job {holder}; to load this one after all, drop it again"
-            raise GiveUp("superseded", why)
+            raise GiveUp(*order.too_late(self.route, holder))
 
     def _enter(self) -> None:
         """Wait for a place where the route limits how many jobs of its account are under way."""
-        limit = self.route.max_in_flight
-        if limit and not enter(self.world.ledger, self.route.account_key, self.job, limit):
-            raise Rest(self.route.poll.wait(self.job.tries))
+        limit, pace = self.route.max_in_flight, self.route.poll.wait
+        seconds = enter(self.world.ledger, self.route.account_key, self.job, limit, pace) if limit else 0.0
+        if seconds:
+            raise Rest(seconds)
 
     def _prepare(self) -> None:
         if self.job.packaged_at or "prepared" in self.job.receipt:
             return
         self._need_time()
-        if self.job.prepare_tries:  # the first try's intent is the claim itself
+        if not self.is_first:  # the first one's intent is the claim itself
             self.job = self._hold(prepare_tries=self.job.prepare_tries + 1)
         receipt = self.route.vendor.prepare(self.session)
+        self._log_receipt(0, "prepare", receipt)
         self.job = self._hold(receipt={**receipt, "prepared": "yes"}, prepare_tries=self.job.prepare_tries + 1)
 
     def _hold(self, **changes: object) -> Job:
@@ -277,9 +291,15 @@ class Submission:
             made = self._run(batch, step)
             if isinstance(made, Batch):
                 return made
+            self._log_receipt(batch.n, step.name, made)
             batch = replace(batch, receipt={**batch.receipt, **made})
             step, recorded = self._after(step), False
         return self._submitted(batch)
+
+    def _log_receipt(self, n: int, step: str, made: Mapping[str, str]) -> None:
+        """Tell the vendor's ids as soon as they are known: the ledger may be away at this very moment."""
+        if made:
+            self.world.log.info("receipt", job_id=self.job.job_id, batch=n, step=step, receipt=dict(made))
 
     def _intend(self, batch: Batch, step: Step) -> Batch:
         repeated = step.name == batch.step or self._is_before(step, batch.step)
@@ -443,8 +463,9 @@ def _as_decisions() -> Iterator[None]:
         raise GiveUp("secret", str(error)) from None
 
 
-def submit(world: World, invocation: Invocation, job: Job, route: Route) -> None:
-    """Go on with the submission of a job whose lease this invocation holds."""
+def submit(world: World, invocation: Invocation, job: Job, route: Route, *, is_first: bool) -> None:
+    """Go on with the submission of a job whose lease this invocation holds; `is_first`: nobody has held it before."""
     session, meter = open_session(world, job, route), Metered(world.http)
     session.http = meter
-    Submission(world, invocation, job, route, session, meter, Circuit(world.ledger, route.account_key)).run()
+    circuit = Circuit(world.ledger, route.account_key)
+    Submission(world, invocation, job, route, session, meter, circuit, is_first).run()

@@ -26,7 +26,7 @@ class Swept:
 
 def sweep(world: World) -> Swept:
     """Look for what fell through, and put it back on its way."""
-    lost = sum(claim_lost(world, drop) for drop in _without_job(world))
+    lost = sum(_taken_up(world, drop) for drop in _without_job(world))
     jobs = world.ledger.open_jobs()
     revived = sum(_is_stranded(world, job) and revive(world, job.job_id) for job in jobs)
     orphans = sum(len(batch.orphans) for job in jobs for batch in world.ledger.batches(job.job_id))
@@ -46,6 +46,15 @@ def revive(world: World, job_id: str) -> bool:
         return False
     world.workflow.start(changed.execution, job_id)
     return True
+
+
+def _taken_up(world: World, drop: Drop) -> bool:
+    """Whether the drop has its job now. One that cannot be dealt with must not keep the sweep from the others."""
+    try:
+        return claim_lost(world, drop)
+    except Exception as error:  # whatever it was, the next sweep tries again
+        world.log.exception("drop not taken", error=type(error).__name__)
+        return False
 
 
 def _without_job(world: World) -> Iterator[Drop]:

@@ -8,7 +8,8 @@ import pytest
 
 from batchdrop.job import Job
 from batchdrop.ledger import Ledger
-from batchdrop.slots import GRACE_MS, enter, leave
+from batchdrop.slots import GRACE_MS, LATE_MS, MOST_NOTED, leave
+from batchdrop.slots import enter as enter_at_pace
 from tests.simulation.memory import MemoryTable
 
 pytestmark = pytest.mark.acceptance("H6")
@@ -36,6 +37,15 @@ def ledger(clock: Clock) -> Ledger:
 def job(name: str, clock: Clock) -> Job:
     now = int(clock.now() * 1000)
     return Job(name, "people", "drops", "drops/people/x.csv", "1", now, now + 60_000)
+
+
+def pace(ahead: int) -> float:
+    """30 seconds for the first in the queue, more for those behind it."""
+    return 30.0 * 2.0**ahead
+
+
+def enter(ledger: Ledger, account: str, job: Job, limit: int) -> bool:
+    return not enter_at_pace(ledger, account, job, limit, pace)
 
 
 def test_a_job_above_the_limit_waits_until_one_leaves(ledger: Ledger, clock: Clock) -> None:
@@ -78,3 +88,53 @@ def test_of_two_that_come_at_once_only_one_gets_the_last_place(ledger: Ledger, c
     table.get = read_then_lose  # type: ignore[method-assign, assignment]
 
     assert not enter(ledger, ACCOUNT, job("a", clock), 1)
+
+
+def test_a_free_place_goes_to_who_came_first(ledger: Ledger, clock: Clock) -> None:
+    assert enter(ledger, ACCOUNT, job("a", clock), 1)
+    assert enter_at_pace(ledger, ACCOUNT, job("b", clock), 1, pace) == 30
+    assert enter_at_pace(ledger, ACCOUNT, job("c", clock), 1, pace) == 60
+    clock.at += 10
+    leave(ledger, ACCOUNT, "a")
+
+    assert not enter(ledger, ACCOUNT, job("d", clock), 1)
+    assert not enter(ledger, ACCOUNT, job("c", clock), 1)
+    assert enter(ledger, ACCOUNT, job("b", clock), 1)
+    leave(ledger, ACCOUNT, "b")
+    assert enter(ledger, ACCOUNT, job("c", clock), 1)
+
+
+def test_who_never_looks_again_keeps_nobody_waiting(ledger: Ledger, clock: Clock) -> None:
+    assert enter(ledger, ACCOUNT, job("a", clock), 1)
+    assert not enter(ledger, ACCOUNT, job("dead", clock), 1)
+    leave(ledger, ACCOUNT, "a")
+    clock.at += 30 + LATE_MS / 1000 + 1
+
+    assert enter(ledger, ACCOUNT, job("c", clock), 1)
+
+
+def test_a_place_does_not_stay_empty_until_a_sleeper_looks_again(ledger: Ledger, clock: Clock) -> None:
+    assert enter(ledger, ACCOUNT, job("a", clock), 1)
+    for name in ("b", "c", "d"):  # they look again after 30, 60 and 120 seconds
+        assert not enter(ledger, ACCOUNT, job(name, clock), 1)
+    clock.at += 5
+    leave(ledger, ACCOUNT, "a")
+    assert enter(ledger, ACCOUNT, job("b", clock), 1)
+    leave(ledger, ACCOUNT, "b")
+
+    assert enter(ledger, ACCOUNT, job("d", clock), 1)
+    leave(ledger, ACCOUNT, "d")
+    clock.at += 30
+    assert not enter(ledger, ACCOUNT, job("e", clock), 1)  # now c is due in 25 seconds
+    assert enter(ledger, ACCOUNT, job("c", clock), 1)
+
+
+def test_the_queue_that_is_kept_stays_small(ledger: Ledger, clock: Clock) -> None:
+    assert enter(ledger, ACCOUNT, job("a", clock), 1)
+    for n in range(MOST_NOTED + 10):
+        assert not enter(ledger, ACCOUNT, job(f"waiter-{n}", clock), 1)
+
+    (item,) = (item for key, item in ledger.table.items.items() if key.sk == "slots")  # type: ignore[attr-defined]
+    assert len(item["waiting"]) == MOST_NOTED
+    leave(ledger, ACCOUNT, "a")
+    assert enter(ledger, ACCOUNT, job("waiter-0", clock), 1)

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from batchdrop.errors import Rejected
 from batchdrop.poll import what_next
 from local.simulators.clock import ManualClock
 from local.simulators.ometria import OmetriaSimulator
@@ -75,18 +74,15 @@ def test_the_process_call_names_the_receipt_and_whether_to_delete(desk: Desk, si
     assert sim.violations == []
 
 
-def test_report_cancel_and_reprocess_are_the_documented_requests(desk: Desk, sim: OmetriaSimulator) -> None:
-    desk.raw["account"]["delete_on_completion"] = False
+def test_report_and_cancel_are_the_documented_requests(desk: Desk, sim: OmetriaSimulator) -> None:
     job = desk.drop({"products.json": b'[{"id":"p1"}]'})
     desk.run(job)
     [batch] = desk.batches(job)
-    desk.route.vendor.reprocess(desk.session(job), batch)  # type: ignore[attr-defined]
     desk.route.vendor.cancel(desk.session(job), batch)
     receipt = batch.receipt["receipt"]
-    asked = [(r.method, r.path, r.query, r.length) for r in sim.requests[-3:]]
+    asked = [(r.method, r.path, r.query, r.length) for r in sim.requests[-2:]]
     assert asked == [
         ("GET", f"/reporting/report/{receipt}", {}, 0),
-        ("PUT", f"/batch/reprocess/{receipt}", {}, 0),
         ("PUT", f"/batch/cancel/{receipt}", {}, 0),
     ]
     assert sim.violations == []
@@ -398,12 +394,6 @@ def test_a_cancel_that_comes_too_late_changes_nothing(desk: Desk, sim: OmetriaSi
     clock.advance(60)
     desk.ledger.change(desk.job(job), {"cancel_at": desk.ledger.now()}, {})
     assert desk.run(job)["counts"]["accepted"] == 6
-
-
-def test_nothing_is_reprocessed_that_the_vendor_was_told_to_delete(desk: Desk) -> None:
-    job = desk.drop(SET)
-    with pytest.raises(Rejected, match="delete_on_completion"):
-        desk.route.vendor.reprocess(desk.session(job), desk.batches(job)[0])  # type: ignore[attr-defined]
 
 
 def test_a_zip_over_the_routes_limit_is_refused_before_anything_is_sent(desk: Desk, sim: OmetriaSimulator) -> None:

@@ -8,10 +8,11 @@ from typing import Any, BinaryIO, cast
 
 from botocore.exceptions import ClientError, IncompleteReadError, ReadTimeoutError, ResponseStreamingError
 
-from batchdrop.errors import ConditionFailed, ObjectGone
+from batchdrop.errors import ConditionFailed, ObjectGone, ObjectRefused
 from batchdrop.ports import ObjectRef
 
 _GONE = {"NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed"}  # the last: a delete marker
+_REFUSED = {"AccessDenied", "403", "InvalidObjectState"}  # the last: archived
 _BEYOND = {"InvalidRange", "416"}  # a range that begins at or after the end: any range of an empty object does
 _PART = 8 << 20  # bytes; S3 takes at most 10,000 parts, so streams of up to 80 GB
 _BROKEN = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError, ConnectionError)
@@ -162,4 +163,7 @@ def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _translated(error: ClientError) -> Exception:
-    return ObjectGone("no such object version") if error.response["Error"]["Code"] in _GONE else error
+    code = error.response["Error"]["Code"]
+    if code in _REFUSED:
+        return ObjectRefused(f"the storage refuses to give it: {code}")
+    return ObjectGone("no such object version") if code in _GONE else error

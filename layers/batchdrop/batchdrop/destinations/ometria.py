@@ -193,15 +193,6 @@ class Ometria:
             return Canceled.TOO_LATE
         return Canceled.CANCELED
 
-    def reprocess(self, session: Session, batch: Batch) -> None:
-        """Have a successfully completed upload processed once more: an operator's decision, never our own.
-
-        `Rejected` where Ometria refuses, or has been told to delete the upload.
-        """
-        if session.account["delete_on_completion"]:
-            raise Rejected("not possible: the route has Ometria delete the upload (delete_on_completion)")
-        self._put(session, "reprocess", batch)
-
     # --- requests ---
 
     def _put(self, session: Session, verb: str, batch: Batch, query: str = "") -> Response:
