@@ -36,7 +36,9 @@ def fuzz(rig: Rig, place: Path, token: str = "") -> str:
 
 
 @pytest.mark.acceptance("F1", "F7", "F8")
-@pytest.mark.skipif(not TOOL.exists(), reason="schemathesis is not installed here: make gates installs it, and runs this test")
+@pytest.mark.skipif(
+    not TOOL.exists(), reason="schemathesis is not installed here: make gates installs it, and runs this test"
+)
 @pytest.mark.parametrize("genuine", [False, True], ids=["any token", "a genuine token"])
 def test_the_endpoint_answers_as_its_description_says(rig: Rig, tmp_path: Path, genuine: bool) -> None:
     name = f"{rig.stack.name}/notification-keys"
