@@ -221,6 +221,7 @@ class HaploSimulator(Simulator[HaploOptions]):
                 "account": {"base_url": self.url, "control": "control.json", "mode": "run", "comment": "people"},
                 "secret": "haplo-main",
                 "deadline": "1h",
+                "poll": {"first": "2s", "factor": 1.5, "max": "5s"},
             },
             "secret": {"api_key": self.options.api_key},
         }
