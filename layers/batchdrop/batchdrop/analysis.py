@@ -13,6 +13,7 @@ import msgspec
 
 from batchdrop.errors import DropRefused
 from batchdrop.members import naming, sha256_of
+from batchdrop.records.csvcodec import read_row
 from batchdrop.records.expand import detect, expand, guarded
 from batchdrop.records.inspect import inspect
 from batchdrop.records.inspection import Inspection
@@ -139,23 +140,24 @@ def records_again(name: str, source: Source, spec: InputSpec, content: Content) 
         return
     header = content.inspection.header
     for record in packager(source, spec, content.inspection).replay():
-        yield in_set(name, record, header)
+        told = in_set(name, record)
+        yield replace(told, raw=_row_as_json(header, told.raw, spec), is_plain=False) if header else told
 
 
-def in_set(name: str, record: SourceRecord, header: tuple[str, ...]) -> SourceRecord:
-    """A record told among those of other files: a set's rejects are NDJSON, whatever its files are."""
-    raw = record.raw if isinstance(record.raw, bytes) else _row_as_json(header, record.raw)
+def in_set(name: str, record: SourceRecord) -> SourceRecord:
+    """A record told among those of other files: its problem, if it has one, says in which of them it is."""
     if record.problem is None:
-        return replace(record, raw=raw)
-    return replace(record, raw=raw, problem=replace(record.problem, message=f"{name}: {_told(record)}"))
+        return record
+    return replace(record, problem=replace(record.problem, message=f"{name}: {record.problem.message}"))
 
 
-def _told(record: SourceRecord) -> str:
-    return record.problem.message if record.problem else ""
+def _row_as_json(header: tuple[str, ...], raw: bytes, spec: InputSpec) -> bytes:
+    """A CSV row with its own columns: a set's rejects are NDJSON, whatever its files are.
 
-
-def _row_as_json(header: tuple[str, ...], cells: list[str]) -> bytes:
-    """A CSV row with its own columns; what a too long row has beyond them is kept under a name of its own."""
+    What a too long row has beyond its columns is kept under a name of its own.
+    """
+    cells = read_row(raw, spec.delimiter, spec.quote) if raw else []
+    cells = [raw.decode("utf-8", "replace")] if cells is None else cells
     row: dict[str, object] = dict(zip(header, cells, strict=False))
     if len(cells) > len(header):
         row["batchdrop_rest"] = cells[len(header) :]

@@ -143,7 +143,7 @@ class ArrayFile:
         return Part(packed.payload, packed.records, packed.invalid, None if packed.last else packed.end)
 
     def records(self, start: Checkpoint | None, end: Checkpoint | None) -> Iterator[SourceRecord]:
-        return (in_set(self.member.name, record, ()) for record in self.packager.replay(start, end))
+        return (in_set(self.member.name, record) for record in self.packager.replay(start, end))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from batchdrop.words import RecordOutcome
 SAMPLE = 100  # rejects shown in a report
 MESSAGE = 500  # characters of a vendor's message kept per record
 SHARED = 1000  # different refusals of which equal ones are kept once
+_REJECTED = RecordOutcome.REJECTED.value
 Refusal = tuple[str, str, bool]  # code, message, whether the record was there already
 
 
@@ -120,7 +121,7 @@ def rows_of_batch(
             verdict = whole
             tally.unprocessed += 1
         elif refusal := refusals.of(record.id):
-            yield from _refused(record, refusal, writer, tally)
+            yield _refused(record, refusal, writer, tally)
             continue
         else:
             if id_ := refusals.nearly(record.id):
@@ -131,17 +132,17 @@ def rows_of_batch(
     # Some vendors change the case of ids. Such a refusal is a record's only if no other record can be meant.
     for id_, candidates in near.items():
         if len(candidates) == 1 and refusals.is_open(id_) and (refusal := refusals.of(id_)):
-            yield from _refused(candidates[0], refusal, writer, tally)
+            yield _refused(candidates[0], refusal, writer, tally)
     tally.unmatched = refusals.unmatched()
 
 
-def _refused(record: SourceRecord, refusal: Refusal, writer: RejectsWriter, tally: Tally) -> Iterator[bytes]:
+def _refused(record: SourceRecord, refusal: Refusal, writer: RejectsWriter, tally: Tally) -> bytes:
+    """The row of a refused record; nothing where it was there already."""
     code, message, already_present = refusal
     if already_present:
         tally.already += 1
         tally.add(record, RecordOutcome.UNCONFIRMED.value, "already_present", "maybe from our earlier attempt")
-        return
+        return b""
     tally.matched += 1
-    verdict = (RecordOutcome.REJECTED.value, code, message)
-    tally.add(record, *verdict)
-    yield writer.row(record, *verdict)
+    tally.add(record, _REJECTED, code, message)
+    return writer.row(record, _REJECTED, code, message)

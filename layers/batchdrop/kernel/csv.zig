@@ -62,6 +62,7 @@ pub const Reader = struct {
     start: usize = 0,
     end: usize = 0,
     after: usize = 0, // where the next row begins
+    around: usize = 8, // bytes of a record beside its cells, at most
 
     pub fn init(spec: *const Spec, in: []const u8) Reader {
         var class: [256]Class = @splat(.plain);
@@ -73,7 +74,9 @@ pub const Reader = struct {
         class['\r'] = .carriage_return;
         class[spec.quote] = .quote;
         class[spec.delimiter] = .delimiter;
-        return .{ .spec = spec, .in = in, .class = class };
+        var reader = Reader{ .spec = spec, .in = in, .class = class };
+        for (spec.ops[0..spec.op_count]) |op| reader.around += op.key.len + op.empty.len + 4;
+        return reader;
     }
 
     /// The next row that is not blank, from `at` on: its cells, its `start` and its `end`.
@@ -165,28 +168,53 @@ pub const Reader = struct {
         return null;
     }
 
-    /// Write the row as a record, with its separator.
-    pub fn encode(self: *Reader, out: *Out) Failure!void {
+    /// Whether no cell is one a spreadsheet could run.
+    pub fn isPlain(self: *Reader) bool {
+        for (self.cells[0..self.count]) |cell| {
+            if (cell.text.len > 0 and types.has(cell.text[0..1], "'=+-@\t\r\n")) return false;
+        }
+        return true;
+    }
+
+    /// More bytes than the record can need: an escaped character takes six.
+    pub fn most(self: *Reader) usize {
+        return 6 * (self.end - self.start) + self.around;
+    }
+
+    /// As `encode`, as far as something can be wrong; what it writes is thrown away.
+    pub fn check(self: *Reader, out: *Out) Failure!void {
+        try self.bounds();
+        for (self.spec.ops[0..self.spec.op_count]) |op| switch (op.kind) {
+            .string, .open, .close => {},
+            else => {
+                const cell = self.cells[op.column];
+                if (cell.text.len > 0) try self.value(cell, op.kind, out);
+            },
+        };
+    }
+
+    /// That all is there that must be, and nothing that must not.
+    fn bounds(self: *Reader) Failure!void {
         const spec = self.spec;
-        const begun = out.len;
         for (spec.required[0..spec.required_count]) |column| {
             if (self.cells[column].text.len == 0) return error.Careful;
         }
         for (spec.ids[0..spec.id_count]) |column| {
             if (types.has(self.cells[column].text, spec.forbidden.slice())) return error.Careful;
         }
-        switch (spec.target) {
-            .lines => {
-                try self.object(out);
-                try out.byte(spec.separator);
-            },
-            .csv => try self.line(out),
-            .as_is => {
-                try self.check(out);
-                out.len = begun;
-                try out.put(self.in[self.start..self.end]);
-            },
+    }
+
+    /// Write the row as a record, with its separator.
+    pub fn encode(self: *Reader, out: *Out) Failure!void {
+        const begun = out.len;
+        if (self.spec.target == .lines) {
+            try self.bounds();
+            try self.object(out);
+            return out.byte(self.spec.separator);
         }
+        try self.check(out);
+        out.len = begun;
+        if (self.spec.target == .as_is) try out.put(self.in[self.start..self.end]) else try self.line(out);
     }
 
     fn object(self: *Reader, out: *Out) Failure!void {
@@ -307,8 +335,6 @@ pub const Reader = struct {
     /// As a CSV line of our own.
     fn line(self: *Reader, out: *Out) Failure!void {
         const before = out.len;
-        try self.check(out);
-        out.len = before;
         for (self.spec.ops[0..self.spec.op_count], 0..) |op, i| {
             if (i > 0) try out.byte(',');
             try self.csvCell(self.cells[op.column], op.kind, out);
@@ -331,14 +357,6 @@ pub const Reader = struct {
             try out.byte(c);
         }
         try out.byte('"');
-    }
-
-    /// That every typed cell fits its type; what it writes is thrown away.
-    fn check(self: *Reader, out: *Out) Failure!void {
-        for (self.spec.ops[0..self.spec.op_count]) |op| {
-            const cell = self.cells[op.column];
-            if (op.kind != .string and cell.text.len > 0) try self.value(cell, op.kind, out);
-        }
     }
 
     /// The id, its parts joined.

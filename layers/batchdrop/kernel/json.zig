@@ -123,6 +123,19 @@ pub const Reader = struct {
         return self.measured(if (self.parser.at == self.end) .record else .careful);
     }
 
+    /// Whether it is one line that ends in the bracket of an object with anything in it.
+    pub fn isPlain(self: *Reader) bool {
+        return !self.parser.has_line_feed and self.in[self.end - 1] == '}' and self.parser.seen_at > 0;
+    }
+
+    /// More bytes than the record can need.
+    pub fn most(self: *Reader) usize {
+        return if (self.spec.renamed_count > 0) std.math.maxInt(usize) else self.end - self.start + 1;
+    }
+
+    /// Nothing is left to be checked.
+    pub fn check(_: *Reader, _: *Out) Failure!void {}
+
     /// Write the record with its separator.
     pub fn encode(self: *Reader, out: *Out) Failure!void {
         const begun = out.len;

@@ -47,6 +47,8 @@ export fn batchdrop_json(spec: *const json.Spec, call: *const Call, run: *Run) v
 fn go(reader: anytype, call: *const Call, run: *Run) void {
     var out = Out{ .room = call.room[0..call.size] };
     const from = run.at;
+    var lines: usize = 0;
+    var counted = from;
     run.records = 0;
     run.stop = while (true) {
         const found = reader.next(run.at, call.mode != .scan);
@@ -59,30 +61,40 @@ fn go(reader: anytype, call: *const Call, run: *Run) void {
         if (run.records == call.most) break .full;
         if (call.mode != .scan) {
             if (found == .careful) break .careful;
-            if (written(reader, call, &out, run.records)) |stop| break stop;
+            if (written(reader, call.mode, &out)) |stop| break stop;
+            if (call.places) |places| {
+                lines += text.lines(call.in[counted..reader.start]);
+                counted = reader.start;
+                places[run.records] = .{
+                    .start = reader.start,
+                    .end = reader.end,
+                    .line = lines,
+                    .is_plain = reader.isPlain(),
+                };
+            }
         }
         run.at = reader.after;
         run.records += 1;
     };
-    run.lines = text.lines(call.in[from..run.at]);
+    run.lines = lines + text.lines(call.in[counted..run.at]);
     run.written = out.len;
 }
 
 /// Write the record the reader is at, or its id; why that could not be, if it could not.
-fn written(reader: anytype, call: *const Call, out: *Out, number: usize) ?Stop {
+fn written(reader: anytype, mode: Mode, out: *Out) ?Stop {
     const before = out.len;
-    write(reader, call.mode, out) catch |failure| {
+    write(reader, mode, out) catch |failure| {
         out.len = before;
         return if (failure == error.Full) .full else .careful;
     };
-    if (call.places) |places| places[number] = .{ .start = reader.start, .len = reader.end - reader.start };
     return null;
 }
 
 fn write(reader: anytype, mode: Mode, out: *Out) types.Failure!void {
+    if (mode == .encode) return reader.encode(out);
     const before = out.len;
-    try reader.encode(out);
-    if (mode == .encode) return;
+    // What is far smaller than the room need not be written to know that it fits.
+    if (reader.most() < out.room.len) try reader.check(out) else try reader.encode(out);
     out.len = before;
     try reader.id(out);
     try out.byte('\n');

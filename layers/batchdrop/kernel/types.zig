@@ -49,8 +49,13 @@ pub const Run = extern struct {
     stop: Stop,
 };
 
-/// Where a record begins and how long it is; filled for `check`.
-pub const Place = extern struct { start: usize, len: usize };
+/// Where a record is; filled for `check`.
+pub const Place = extern struct {
+    start: usize,
+    end: usize,
+    line: usize, // line ends passed before it
+    is_plain: bool, // nothing in it does harm where it is echoed as it is
+};
 
 /// What a reader found.
 pub const Found = enum { record, careful, broken, more, closed };

@@ -15,7 +15,7 @@ from batchdrop.records.rejects import RejectsWriter
 
 def record(n: int, id_: str | None = "", problem: Problem | None = None) -> SourceRecord:
     id_ = f"id{n}" if id_ == "" else id_
-    return SourceRecord(n, n + 1, id_, problem is None, [str(id_), f"name {n}"], problem)
+    return SourceRecord(n, n + 1, id_, problem is None, f"{id_},name {n}".encode(), problem)
 
 
 def matched(

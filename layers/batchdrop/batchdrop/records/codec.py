@@ -11,16 +11,14 @@ from batchdrop.records.model import Checkpoint, Problem
 from batchdrop.records.skippers import Skipper
 from batchdrop.records.walk import Walk
 
-Raw = list[str] | bytes
-
 
 @dataclass(slots=True)
 class Entry:
     """One record. `encoded` is what goes into a batch, without what separates it from the next; None if invalid."""
 
-    raw: Raw
     encoded: bytes | None
     problem: Problem | None = None
+    id: str | None = None  # as the vendor sees it
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +43,6 @@ class Codec(Protocol):
 
     def entry(self, record: bytes, offset: int) -> Entry:
         """One record with its problem, if it has one; where it is sound, the kernel gives the same bytes."""
-
-    def raw(self, record: bytes) -> Raw:
-        """A record known to be sound, as its owner wrote it."""
-
-    def id_of(self, raw: Raw) -> str | None:
-        """The id of a record as the vendor sees it."""
 
 
 def too_big(cap: int) -> Problem:

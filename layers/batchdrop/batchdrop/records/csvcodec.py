@@ -12,7 +12,7 @@ from itertools import chain
 
 import msgspec
 
-from batchdrop.records.codec import Entry, Form, Raw, too_big
+from batchdrop.records.codec import Entry, Form, too_big
 from batchdrop.records.columns import Close, Column, Columns, Open, Step
 from batchdrop.records.kernel import CsvSpec, Kernel, Op, Text, c_array
 from batchdrop.records.model import Problem
@@ -71,33 +71,17 @@ class CsvCodec:
 
     def entry(self, record: bytes, offset: int) -> Entry:
         if len(record) > self.spec.max_record_bytes:
-            return Entry([], None, too_big(self.spec.max_record_bytes))
-        text = record.decode()
-        try:
-            (row,) = self._reader(text)
-        except (csv.Error, ValueError):
-            problem = Problem("carriage_return", "a carriage return outside quotes", offset=offset)
-            return Entry([text.rstrip("\r\n")], None, problem)
-        row = self._restored(row)
+            return Entry(None, too_big(self.spec.max_record_bytes))
+        row = read_row(record, self.spec.delimiter, self.spec.quote)
+        if row is None:
+            return Entry(None, Problem("carriage_return", "a carriage return outside quotes", offset=offset))
+        if self.columns.mended:
+            row = [restore(cell) for cell in row]
+        id_ = self.columns.id_of(row)
         encoded = self._encode(row)
         if isinstance(encoded, Problem):
-            problem = Problem(encoded.code, encoded.message, encoded.column, offset)
-            return Entry(row, None, problem)
-        return Entry(row, record.removesuffix(b"\n") if self._as_is else encoded)
-
-    def raw(self, record: bytes) -> Raw:
-        (row,) = self._reader(record.decode())
-        return row
-
-    def id_of(self, raw: list[str] | bytes) -> str | None:
-        return self.columns.id_of(raw) if isinstance(raw, list) else None
-
-    def _reader(self, text: str) -> Iterator[list[str]]:
-        lines = io.StringIO(text, newline="\n")
-        return csv.reader(lines, delimiter=self.spec.delimiter, quotechar=self.spec.quote, strict=True)
-
-    def _restored(self, row: list[str]) -> list[str]:
-        return [restore(cell) for cell in row] if self.columns.mended else row
+            return Entry(None, Problem(encoded.code, encoded.message, encoded.column, offset), id_)
+        return Entry(record.removesuffix(b"\n") if self._as_is else encoded, id=id_)
 
     def _encode(self, row: list[str]) -> bytes | Problem:
         problem = self.columns.problem(row)
@@ -141,6 +125,16 @@ def _op(step: Step, columns: Columns) -> Op:
 
 def _cell_op(column: Column) -> Op:
     return Op(kind=_KINDS.index(column.kind), column=column.index)
+
+
+def read_row(record: bytes, delimiter: str, quote: str) -> list[str] | None:
+    """The cells of one record; None for one with a carriage return outside quotes."""
+    lines = io.StringIO(record.decode() + "\n" * (not record.endswith(b"\n")), newline="\n")
+    try:
+        (row,) = csv.reader(lines, delimiter=delimiter, quotechar=quote, strict=True)
+    except (csv.Error, ValueError):
+        return None
+    return row
 
 
 def read_header(record: bytes, spec: InputSpec) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from batchdrop.records.codec import Entry, Form, Raw, too_big
+from batchdrop.records.codec import Entry, Form, too_big
 from batchdrop.records.columns import OUR_COLUMNS, UNREAD
 from batchdrop.records.jsoncheck import record_problem
 from batchdrop.records.kernel import JsonSpec, Kernel, Renamed, Text, Wanted, c_array
@@ -59,14 +59,11 @@ class JsonCodec:
 
     def entry(self, record: bytes, offset: int) -> Entry:
         if len(record) > self.spec.max_record_bytes:
-            return Entry(b"", None, too_big(self.spec.max_record_bytes))
+            return Entry(None, too_big(self.spec.max_record_bytes))
         encoded, problem = self._encode(record)
         if problem:
             problem = Problem(problem.code, problem.message, problem.column, offset)
-        return Entry(record, encoded, problem)
-
-    def raw(self, record: bytes) -> Raw:
-        return record
+        return Entry(encoded, problem, self._id_of(record))
 
     def _encode(self, raw: bytes) -> tuple[bytes | None, Problem | None]:
         if problem := record_problem(raw, self.spec.max_depth) or self._field_problem(raw):
@@ -102,8 +99,8 @@ class JsonCodec:
         clash = Problem("duplicate_key", "a field gets the name of another by input.rename")
         return _encoder.encode(kept), clash if len(kept) < len(fields) else None
 
-    def id_of(self, raw: Raw) -> str | None:
-        if isinstance(raw, list) or not self._paths:
+    def _id_of(self, raw: bytes) -> str | None:
+        if not self._paths:
             return None
         parts = [id_text(_value_at(raw, path)) for path in self._paths]
         return self.spec.id_joiner.join(p for p in parts if p) if all(parts) else None

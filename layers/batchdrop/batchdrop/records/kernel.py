@@ -45,7 +45,9 @@ class Text(Structure):
 
 
 class Place(Structure):
-    _fields_ = (("start", c_size_t), ("len", c_size_t))
+    """Where a record is. `line`: line ends passed before it; `is_plain`: harmless where it is echoed as it is."""
+
+    _fields_ = (("start", c_size_t), ("end", c_size_t), ("line", c_size_t), ("is_plain", c_bool))
 
 
 class Op(Structure):
@@ -138,25 +140,20 @@ class Desk:
 
     def __init__(self) -> None:
         self._room: Any = None
-        self._places: Any = None
+        self.places: Any = None  # of the records of the last call
 
     def lay(self, call: _Call) -> None:
         """Give a call room to write, and to tell places if it does."""
         if call.mode == Mode.SCAN:
             return
         if self._room is None:
-            self._room, self._places = (ctypes.c_char * ROOM)(), (Place * MOST_PLACES)()
+            self._room, self.places = (ctypes.c_char * ROOM)(), (Place * MOST_PLACES)()
         call.room = self._room
         if call.mode != Mode.ENCODE:
-            call.places, call.most = self._places, min(call.most, MOST_PLACES)
+            call.places, call.most = self.places, min(call.most, MOST_PLACES)
 
     def written(self, size: int) -> memoryview:
         return memoryview(self._room).cast("B")[:size] if size else memoryview(b"")
-
-    def place(self, number: int) -> tuple[int, int]:
-        """Where one of the records of the last call begins and ends."""
-        found: Place = self._places[number]
-        return found.start, found.start + found.len
 
 
 class Kernel:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import cast
 
 
@@ -37,13 +37,14 @@ class Problem:
 class SourceRecord:
     """One record of a drop, as its owner wrote it.
 
-    `raw` is the row's cells for CSV, the bytes of the value for JSON; both are empty when the record is too big to
-    keep. `id` is the id as the vendor sees it. `sent` tells whether the record is in a batch.
+    `raw` is its bytes in the file, without the line end; empty when it is too big to keep. `id` is the id as the
+    vendor sees it. `sent` tells whether the record is in a batch.
     """
 
     ordinal: int  # 1-based
     line: int  # 1-based source line where it starts
     id: str | None
     sent: bool
-    raw: list[str] | bytes
+    raw: bytes
     problem: Problem | None = None
+    is_plain: bool = field(default=False, compare=False)  # sound, and harmless where it is echoed as it is

@@ -83,7 +83,8 @@ class Packager:
         walk = self._walk(start, end)
         while run := walk.run(Mode.CHECK, self._room, self._plain(walk.ordinal)):
             if run.records:
-                yield from self._picked(walk, run, range(run.records))
+                ids = bytes(run.written).split(b"\n")
+                yield from self._picked(walk, run, ids, range(run.records))
             else:
                 yield self._one(walk)[0]
 
@@ -104,7 +105,7 @@ class Packager:
         while run := walk.run(Mode.CHECK, self._room, self._plain(walk.ordinal)):
             if run.records:
                 found = bytes(run.written).split(b"\n")
-                yield from self._picked(walk, run, [i for i, id_ in enumerate(found) if id_ in wanted])
+                yield from self._picked(walk, run, found, [i for i, id_ in enumerate(found) if id_ in wanted])
             else:
                 record = self._one(walk)[0]
                 if record.id in ids or (invalid and record.problem):
@@ -122,21 +123,22 @@ class Packager:
             lines = walk.lines(run)
             yield from zip(range(first, first + run.records), lines, bytes(run.written).split(b"\n"), strict=False)
 
-    def _picked(self, walk: Walk, run: Run, numbers: Collection[int]) -> Iterator[SourceRecord]:
+    def _picked(self, walk: Walk, run: Run, ids: list[bytes], numbers: Collection[int]) -> Iterator[SourceRecord]:
         """Some of the records of a run, all of which are sound."""
         first = walk.ordinal - run.records + 1
-        for number, line, record in walk.records(numbers):
-            raw = self._codec.raw(record)
-            yield SourceRecord(first + number, line, self._codec.id_of(raw), True, raw)
+        for number, line, record, is_plain in walk.records(numbers):
+            id_ = ids[number].decode() or None
+            yield SourceRecord(first + number, line, id_, True, record.rstrip(b"\r\n"), None, is_plain)
 
     def _one(self, walk: Walk) -> tuple[SourceRecord, Entry]:
         """The next record, looked at by itself; one that yields to another, or fits no batch, is invalid."""
         one = walk.one()
-        entry = Entry(b"", None, too_big(self._spec.max_record_bytes))
+        entry = Entry(None, too_big(self._spec.max_record_bytes))
         if one.data is not None:
             entry = self._judged(self._codec.entry(one.data, one.offset), walk.ordinal, one.offset)
+        raw = one.data.rstrip(b"\r\n") if one.data and len(one.data) <= self._spec.max_record_bytes else b""
         sent = entry.encoded is not None
-        return SourceRecord(walk.ordinal, one.line, self._codec.id_of(entry.raw), sent, entry.raw, entry.problem), entry
+        return SourceRecord(walk.ordinal, one.line, entry.id, sent, raw, entry.problem), entry
 
     def _judged(self, entry: Entry, ordinal: int, offset: int) -> Entry:
         if entry.encoded is not None:

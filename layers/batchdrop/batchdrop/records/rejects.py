@@ -8,11 +8,13 @@ from collections.abc import Sequence
 import msgspec
 
 from batchdrop.records.columns import OUR_COLUMNS, UNREAD
+from batchdrop.records.csvcodec import read_row
 from batchdrop.records.model import SourceRecord
-from batchdrop.records.safecell import protect
+from batchdrop.records.safecell import protect, restore
 
 _encode = msgspec.json.Encoder().encode
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_TAILS = 500  # different verdicts whose bytes are kept
 _LINE_ENDS = re.compile(rb"[\r\n]")
 
 
@@ -23,7 +25,9 @@ class RejectsWriter:
         self.name = "rejects.ndjson" if header is None else "rejects.csv"
         self._header = header or ()
         self._own = [i for i, name in enumerate(self._header) if name not in OUR_COLUMNS]
-        self._delimiter, self._quote = delimiter, quote
+        self._is_mended = len(self._own) < len(self._header)
+        self._delimiter, self._quote, self._mark = delimiter, quote, delimiter.encode()
+        self._tails: dict[tuple[str, str, str], bytes] = {}
 
     @classmethod
     def for_format(
@@ -38,19 +42,40 @@ class RejectsWriter:
 
     def row(self, record: SourceRecord, outcome: str, code: str, message: str) -> bytes:
         """One rejected record. A record that could not be read keeps its place, if not all of its content."""
-        ours = (str(record.line), outcome, code, message)
-        if isinstance(record.raw, list):
-            return self._line([protect(cell) for cell in (*self._cells(record.raw), *ours)])
-        return _json_row(record.raw, dict(zip(OUR_COLUMNS, (record.line, *ours[1:]), strict=True)))
+        if record.is_plain and not self._is_mended:
+            return self._echoed(record, (outcome, code, message))
+        if not self._header:
+            return _json_row(record.raw, dict(zip(OUR_COLUMNS, (record.line, outcome, code, message), strict=True)))
+        cells = [*self._cells(record.raw), str(record.line), outcome, code, message]
+        return self._line([protect(cell) for cell in cells])
 
-    def _cells(self, raw: list[str]) -> list[str]:
+    def _echoed(self, record: SourceRecord, verdict: tuple[str, str, str]) -> bytes:
+        """The record's own bytes, with ours behind them."""
+        tail = self._tails.get(verdict) or self._tail(*verdict)
+        if self._header:
+            return b"%b%b%d%b" % (record.raw, self._mark, record.line, tail)
+        return b'%b,"batchdrop_line":%d,%b' % (record.raw[:-1], record.line, tail)
+
+    def _tail(self, outcome: str, code: str, message: str) -> bytes:
+        if self._header:
+            tail = self._mark + self._line([protect(cell) for cell in (outcome, code, message)])
+        else:
+            tail = _encode(dict(zip(OUR_COLUMNS[1:], (outcome, code, message), strict=True)))[1:] + b"\n"
+        if len(self._tails) < _TAILS:
+            self._tails[outcome, code, message] = tail
+        return tail
+
+    def _cells(self, raw: bytes) -> list[str]:
         """The user's cells, as many as the header has; what a too long row has beyond goes into its last cell."""
-        if len(raw) == len(self._header):
-            return [raw[i] for i in self._own]
+        row = read_row(raw, self._delimiter, self._quote) if raw else []
+        row = [raw.decode("utf-8", "replace")] if row is None else row
+        row = [restore(cell) for cell in row] if self._is_mended else row
+        if len(row) == len(self._header):
+            return [row[i] for i in self._own]
         width = len(self._own)
-        if len(raw) > width:
-            return [*raw[: width - 1], self._delimiter.join(raw[width - 1 :])]
-        return raw + [""] * (width - len(raw))
+        if len(row) > width:
+            return [*row[: width - 1], self._delimiter.join(row[width - 1 :])]
+        return row + [""] * (width - len(row))
 
     def _line(self, cells: Sequence[str]) -> bytes:
         return (self._delimiter.join(self._cell(cell) for cell in cells) + "\n").encode("utf-8", "replace")

@@ -46,7 +46,7 @@ class Walk:
         self.ordinal = start.ordinal
         self.line = start.line
         self._offset = start.offset  # of the first byte held
-        self._begun, self._line_before = 0, start.line  # where the last run began
+        self._lines = 0  # line ends the last run passed
         self._added = 0  # bytes of an ending the file does not have
         self._next: Run | None = None  # tells of the record that `one` will take
         self._too_big: One | None = None
@@ -67,7 +67,6 @@ class Walk:
     def run(self, mode: Mode, size: int = ROOM, most: int = ALL) -> Run | None:
         """Let the kernel do records; None at the end. Where it did none, the next is for `one`."""
         while self._passed is None:
-            self._begun, self._line_before = self.at, self.line
             run = self._kernel.run(mode, self.data, self.at, self._desk, size, most)
             self._pass(run.at, run.records, run.lines)
             if run.records:
@@ -96,23 +95,20 @@ class Walk:
         self._pass(run.after, 1, self.data.count(b"\n", self.at, run.after))
         return record
 
-    def records(self, numbers: Iterable[int]) -> Iterator[tuple[int, int, bytes]]:
-        """Number, line and bytes of some records of the last run, in order; it must have told their places."""
-        line, last = self._line_before, self._begun
+    def records(self, numbers: Iterable[int]) -> Iterator[tuple[int, int, bytes, bool]]:
+        """Number, line, bytes and plainness of some records of the last run, in order; it must have told places."""
+        places, data, begun = self._desk.places, self.data, self.line - self._lines
         for number in numbers:
-            start, end = self._desk.place(number)
-            line, last = line + self.data.count(b"\n", last, start), start
-            yield number, line, self.data[start:end]
+            place = places[number]
+            yield number, begun + place.line, data[place.start : place.end], place.is_plain
 
     def lines(self, run: Run) -> Iterator[int]:
         """The line of each record of the last run."""
-        line, last = self._line_before, self._begun
-        for number in range(run.records):
-            start = self._desk.place(number)[0]
-            line, last = line + self.data.count(b"\n", last, start), start
-            yield line
+        places, begun = self._desk.places, self.line - self._lines
+        return (begun + places[number].line for number in range(run.records))
 
     def _pass(self, at: int, records: int, lines: int) -> None:
+        self._lines = lines
         self.line += lines
         self.ordinal += records
         self.at = at

@@ -18,7 +18,8 @@ def what_next(report: Doc) -> list[str]:
         *_ask_the_vendor(report),
     ]
     if not steps and outcome == "completed":
-        steps = ["Nothing to do."]
+        odd = report.get("warnings")
+        steps = ["Read the warnings: every record was accepted, but something was odd." if odd else "Nothing to do."]
     return [*(steps or ["Read the reason and the warnings in this report."]), *_twin(report)]
 
 
