@@ -12,7 +12,7 @@ STATES = {
     "reading": "the drop is read once as a whole, to see whether it can be used",
     "submitting": "batches are packaged and submitted",
     "resting": "the submission pauses: the vendor asked for it or does not answer, or another job goes first",
-    "waiting": "everything is submitted; the vendor is at work",
+    "waiting": "everything is submitted; the vendor is at work, or its results are being read",
     "canceling": "it was canceled, and ends when it is next looked at",
 }
 

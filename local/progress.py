@@ -47,6 +47,8 @@ def progress_of(job: Job, batches: Sequence[Batch], now: int) -> Progress:
     if rate and packaged < total:
         left = (total - packaged) / rate
     collected = sum(bool(batch.collected_at) for batch in batches)
+    if left is None and 0 < collected < done == len(batches) and not job.is_closed:
+        left = _left_to_read(batches, collected)
     return Progress(total, packaged, done + at_vendor, at_vendor, done, collected, rate, left)
 
 
@@ -77,6 +79,12 @@ def _rate(job: Job, batches: Sequence[Batch], total: int) -> float | None:
     took = (latest[-1].packaged_at - begun) / 1000
     gone = _packaged(job, batches, total) - before
     return gone / took if took > 0 and gone > 0 else None
+
+
+def _left_to_read(batches: Sequence[Batch], collected: int) -> float:
+    """Once the vendor is done with all: the results still to be read take as long as those that were."""
+    took = max(batch.collected_at for batch in batches) - max(batch.done_at for batch in batches)
+    return max(0.0, took / 1000 / collected * (len(batches) - collected))
 
 
 def _left(job: Job, batches: Sequence[Batch], done: int, at_vendor: int, now: int) -> float | None:

@@ -51,6 +51,17 @@ def test_once_all_is_sent_the_batches_done_tell_how_long_the_others_take() -> No
     assert progress_of(job(packaged_at=NOW), [batches[1]], NOW).left is None
 
 
+def test_once_the_vendor_is_done_the_results_read_tell_how_long_the_others_take() -> None:
+    batches = [
+        batch(1, "succeeded", 500, submitted_at=NOW, done_at=NOW + 1000, collected_at=NOW + 4000),
+        batch(2, "succeeded", 800, submitted_at=NOW, done_at=NOW + 2000),
+        batch(3, "succeeded", 1000, submitted_at=NOW, done_at=NOW + 2000, last=True),
+    ]
+    assert progress_of(job(packaged_at=NOW), batches, NOW + 5000).left == 4.0
+    ended = progress_of(job(packaged_at=NOW, outcome="completed", closed_at=NOW + 9000), batches, NOW + 9000)
+    assert ended.left is None
+
+
 def test_of_a_set_the_files_that_go_on_count_as_far_as_they_are_packaged() -> None:
     members = [{"name": "a.csv", "size": 100}, {"name": "b.csv", "size": 300}]
     end = {"batches": 1, "at": {"b.csv": {"offset": 50, "line": 1, "ordinal": 1}}}

@@ -13,6 +13,11 @@ def advice(outcome: str, **given: object) -> str:
     return "\n".join(what_next(samples.report(outcome, **given)))
 
 
+def test_where_all_went_well_but_for_a_warning_the_warning_is_to_be_read() -> None:
+    assert what_next(samples.report()) == ["Nothing to do."]
+    assert what_next(samples.report(warnings=["one column"]))[0].startswith("Read the warnings")
+
+
 def test_a_completed_job_needs_nothing() -> None:
     assert what_next(samples.report()) == ["Nothing to do."]
 
