@@ -10,12 +10,12 @@ from batchdrop.report.markup import Html, el, join
 _CSS = """
 :root{color-scheme:light dark;--bg:#f6f7f9;--card:#fff;--ink:#1b2430;--dim:#566272;--line:#dce1e8;--soft:#eef1f5;
 --link:#0b57b0;--good:#1a7a43;--good-bg:#e3f4ea;--mixed:#8a5a00;--mixed-bg:#fdf1d8;--bad:#b3261e;--bad-bg:#fdeae8;
---accepted:#2f9e63;--invalid:#c98a00;--rejected:#c8382e;--unprocessed:#8793a3;--unconfirmed:#7a55c7;
---phase:#2f6fc4;--phase2:#0f3f80;--wait:#a9bfdd;--hatch:rgba(255,255,255,.6)}
+--accepted:#2f9e63;--invalid:#bf8300;--rejected:#c8382e;--unprocessed:#8793a3;--unconfirmed:#7a55c7;
+--phase:#2f6fc4;--phase2:#0f3f80;--wait:#7692bd;--hatch:rgba(255,255,255,.6)}
 @media (prefers-color-scheme:dark){:root{--bg:#11161d;--card:#1a212b;--ink:#e6ebf2;--dim:#a0adbd;--line:#323d4b;
 --soft:#232c38;--link:#82b7ff;--good:#6fd39b;--good-bg:#15362a;--mixed:#f0c060;--mixed-bg:#3a2e12;--bad:#ff9d94;
 --bad-bg:#43201f;--accepted:#3fae74;--invalid:#d9a02a;--rejected:#e5655b;--unprocessed:#8793a3;--unconfirmed:#a388e6;
---phase:#5b97e6;--phase2:#b5d2fb;--wait:#41597a;--hatch:rgba(0,0,0,.5)}}
+--phase:#5b97e6;--phase2:#b5d2fb;--wait:#5a759c;--hatch:rgba(0,0,0,.5)}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--bg);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;
 overflow-wrap:anywhere;-webkit-text-size-adjust:100%}
