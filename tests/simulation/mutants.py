@@ -235,6 +235,13 @@ MUTANTS = (
         "return True",
         (ACCOUNTS,),
     ),
+    Mutant(
+        "a circuit opened longer by every call under way",
+        LIBRARY + "circuit.py",
+        '2.0 ** min(cast(int, item.get("trials", 0)), 8)',
+        '2.0 ** min(cast(int, item["failures"]) - OPENS_AT, 8)',
+        (ACCOUNTS,),
+    ),
     Mutant("circuit never opens", LIBRARY + "circuit.py", "if now < until:", "if False:", (ACCOUNTS,)),
     # waiting
     Mutant(

@@ -165,6 +165,33 @@ def test_while_a_vendor_is_away_its_jobs_wait_and_only_one_tries_now_and_then() 
         assert simulation.world.metrics.counted["CircuitsOpen"] >= 1
 
 
+@pytest.mark.acceptance("D14")
+def test_calls_under_way_when_the_circuit_opens_keep_it_open_no_longer() -> None:
+    with Simulation(one_batch("lookup")) as simulation:
+        _drop_several(simulation, 20)
+        simulation.outage("http", 0.0, 30.0)
+        simulation.drain()
+        assert simulation.check() == []
+        assert max(job.closed_at - job.created_at for job in simulation.jobs()) / 1000 < 60 + 240
+
+
+@pytest.mark.acceptance("D14")
+def test_a_circuit_whose_opener_died_before_it_said_for_how_long_is_tried() -> None:
+    chosen = one_batch("lookup")
+
+    def away(simulation: Simulation) -> None:
+        _drop_several(simulation, OPENS_AT)
+        simulation.outage("http", 0.0, 60.0)
+
+    calls = run(chosen, 0, (), away).calls
+    updates = [
+        n for n, (function, operation, _) in enumerate(calls) if (function, operation) == ("submit", "table.update")
+    ]
+    for number in updates:
+        result = run(chosen, 0, [(number, "crash_after")], away)
+        assert (result.broken, set(result.outcomes)) == ([], {"completed"}), number
+
+
 @pytest.mark.acceptance("D14", "H2")
 def test_refused_credentials_open_the_circuit_before_they_lock_the_account() -> None:
     with Simulation(scenario("datagroup")) as simulation:

@@ -12,7 +12,7 @@ from typing import cast
 
 from batchdrop.errors import Ambiguous, AuthExpired, ConditionFailed, ProvablyNotSent, RateLimited
 from batchdrop.ledger import Ledger
-from batchdrop.ports import Equals, Http, Item, Key, Request, Response
+from batchdrop.ports import Absent, Equals, Http, Item, Key, Request, Response
 
 OPENS_AT = 5  # failed submissions in a row
 REFUSED_KEY = 3  # failures that refused credentials count for: two open the circuit before the account is locked
@@ -53,36 +53,46 @@ class Circuit:
     ledger: Ledger
     account: str
     item: Item | None = None
+    is_trial: bool = False  # this invocation calls although the circuit is open
 
     def closed_in(self) -> float:
         """Seconds until this job may call; 0: now. The first to ask after the pause is the one that tries."""
         self.item = item = self.ledger.table.get(self._key)
         if item is None or cast(int, item["failures"]) < OPENS_AT:
             return 0.0
-        now, until = self.ledger.now(), cast(int, item["open_until"])
+        now, until = self.ledger.now(), _open_until(item)
         if now < until:
             return (until - now) / 1000 + 1
+        as_it_was = Equals(until) if "open_until" in item else Absent()
         try:
             trial = {"open_until": now + int(TRIAL * 1000)}
-            self.item = self.ledger.table.update(self._key, trial, expect={"open_until": Equals(until)})
+            self.item = self.ledger.table.update(self._key, trial, expect={"open_until": as_it_was})
         except ConditionFailed:
             return TRIAL
+        self.is_trial = True
         return 0.0
 
     def tell(self, failures: int | None) -> bool:
-        """Write down how this invocation's last call went; whether the circuit is now open."""
+        """Write down how this invocation's last call went; whether that opened the circuit, or kept it open."""
         if failures is None or (not failures and not (self.item and self.item["failures"])):
             return False
         if not failures:
-            self.ledger.table.update(self._key, {"failures": 0, "open_until": 0})
+            self.ledger.table.update(self._key, {"failures": 0, "open_until": 0, "trials": 0})
             return False
-        item = self.ledger.table.update(self._key, {"open_until": 0}, add={"failures": failures})
-        count = cast(int, item["failures"])
-        if count >= OPENS_AT:
-            pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(count - OPENS_AT, 8))
-            self.ledger.table.update(self._key, {"open_until": self.ledger.now() + int(pause * 1000)})
-        return count >= OPENS_AT
+        counted = {"trials": 1} if self.is_trial else {"failures": failures}
+        item = self.ledger.table.update(self._key, {}, add=counted)
+        if cast(int, item["failures"]) < OPENS_AT:
+            return False
+        if not self.is_trial and self.ledger.now() < _open_until(item):
+            return False  # opened meanwhile: calls that were under way then say nothing new
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(cast(int, item.get("trials", 0)), 8))
+        self.ledger.table.update(self._key, {"open_until": self.ledger.now() + int(pause * 1000)})
+        return True
 
     @property
     def _key(self) -> Key:
         return Key(f"account#{self.account}", "circuit")
+
+
+def _open_until(item: Item) -> int:
+    return cast(int, item.get("open_until", 0))
