@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import batchdrop.calm  # noqa: F401 - first of all, so that what follows is imported faster
 from batchdrop.observability import handler
 from batchdrop.poll import what_next
 from batchdrop.wiring import world

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import batchdrop.calm  # noqa: F401 - first of all, so that what follows is imported faster
 from batchdrop.arrive import arrive, resume
 from batchdrop.drop import arrivals, sqs_messages
 from batchdrop.observability import handler, logger

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+import batchdrop.calm  # noqa: F401 - first of all, so that what follows is imported faster
 from batchdrop.observability import handler, logger
 from batchdrop.sweep import revive, sweep
 from batchdrop.wiring import world

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,9 +12,6 @@ from batchdrop.ledger import Ledger
 from batchdrop.observability import PowertoolsLog, PowertoolsMetrics
 from batchdrop.ports import Clock, Events, Http, Log, Metrics, Objects, Rng, Routes, Secrets, Workflow
 from batchdrop.world import Settings
-
-# Importing makes many objects and no garbage: looking for some 70 times is a tenth of a cold start.
-gc.set_threshold(50_000, 20, 20)
 
 
 class MissingSetting(Exception):

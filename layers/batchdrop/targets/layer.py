@@ -20,10 +20,19 @@ ROOT = Path(__file__).resolve().parent.parent
 MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
 GLIBC = (34, 28, 24, 17, 12, 5)  # Amazon Linux 2023 has glibc 2.34
 # botocore carries a description of every AWS service: more than nine tenths of its size. Those of the services used
-# are read at every cold start, half of them texts for people.
-SERVICES = {"dynamodb", "events", "s3", "secretsmanager", "ssm", "stepfunctions"}
-OPERATIONS = {"ssm": ("GetParameter",)}  # of a service with a long description of which little is used
-ENDPOINTS = SERVICES - {"stepfunctions"} | {"states", "sts"}  # by their names in host names
+# are read at every cold start: half of them texts for people, and most of the rest operations that nobody calls.
+SERVICES = {
+    "dynamodb": ("DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"),
+    "events": ("PutEvents",),
+    "s3": (
+        "AbortMultipartUpload", "CompleteMultipartUpload", "CreateMultipartUpload", "DeleteObject", "GetObject",
+        "HeadBucket", "HeadObject", "ListObjectVersions", "ListObjectsV2", "PutObject", "UploadPart",
+    ),  # HeadBucket: the SDK's own, when a bucket turns out to be in another region
+    "secretsmanager": ("GetSecretValue",),
+    "ssm": ("GetParameter",),
+    "stepfunctions": ("DescribeExecution", "SendTaskSuccess", "StartExecution"),
+}  # fmt: skip
+ENDPOINTS = SERVICES.keys() - {"stepfunctions"} | {"states", "sts"}  # by their names in host names
 NEEDED = {"endpoints.json", "partitions.json", "sdk-default-configuration.json", "_retry.json"}
 UNUSED = (
     "bin",
@@ -73,7 +82,7 @@ def prune(directory: Path) -> None:
             remove(path)
     data = directory / "botocore" / "data"
     for path in data.iterdir():
-        if path.name not in SERVICES | NEEDED:
+        if path.name not in SERVICES.keys() | NEEDED:
             remove(path)
     for service in SERVICES:
         slim(data / service)
@@ -94,8 +103,8 @@ def slim(service: Path) -> None:
         value = undocumented(json.loads(gzip.decompress(text) if packed else text))
         path.unlink()
         name = path.stem if packed else path.name
-        if name == "service-2.json" and service.name in OPERATIONS:
-            value = only(value, OPERATIONS[service.name])
+        if name == "service-2.json":
+            value = only(value, SERVICES[service.name])
         write(latest / name, value)
 
 
