@@ -51,6 +51,8 @@ def ours(build: Path) -> dict[str, list[str]]:
     found = {}
     for name, parts in CLIENTS.items():
         body = f"import app\nfor part in {parts!r}: getattr(app.world, part)"
+        if "http" in parts:  # what the client loads with its first call
+            body += "\nimport batchdrop.transport"
         found[name] = script([build / f"{name.title()}Function", build / "Library" / "python"], body)
     return found
 

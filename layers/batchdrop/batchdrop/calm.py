@@ -5,4 +5,4 @@ The collector would look through them hundreds of times, a tenth of a cold start
 
 import gc
 
-gc.set_threshold(50_000, 20, 20)
+gc.set_threshold(150_000, 20, 20)
