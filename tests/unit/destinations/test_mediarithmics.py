@@ -495,6 +495,7 @@ def test_an_error_file_that_names_no_record_leaves_the_totals_standing(desk: Des
 
 
 def test_without_an_id_in_the_route_it_is_said_that_nothing_can_be_matched(desk: Desk) -> None:
+    desk.session.job.config["input"] = {}
     batch = desk.submit(marked(2))
     desk.work()
 
