@@ -48,8 +48,9 @@ def run(path: Path, route: Route) -> DryRun:
         raise Trouble("the kernel of the records engine is not built here: make setup")
     objects = cast("Objects", LocalFiles())
     job = _job(path, route)
-    job.inspection = look_into(job, route, objects, lambda: None)
-    parcels = parcels_of(job, route, objects)
+    looked = look_into(job, route, objects, lambda: None)
+    job.inspection = looked.found
+    parcels = parcels_of(job, route, objects, looked.ready)
     names = [str(member["name"]) for member in job.members] or [path.name]
     found = DryRun(format=str(job.inspection.get("format", "")), warnings=drop_warnings(job.inspection))
     for parcel in parcels.batches(None):

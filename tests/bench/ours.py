@@ -18,13 +18,15 @@ _INPUT = InputSpec(id=("id",), types=TYPES, empty="null")
 
 def convert(source: Path, out: Path, output: OutputSpec, spec: InputSpec = _INPUT) -> None:
     """Inspect, then package into batches, each written to a file: what the submit function does with a drop."""
-    from batchdrop.records.inspect import inspect
+    from batchdrop.parcels import FileParcels
+    from batchdrop.records.inspect import look
     from batchdrop.records.packager import Packager
     from batchdrop.records.source import FileSource
 
     drop = FileSource(source)
-    packager = Packager(drop, spec, output, inspect(drop, spec))
-    for n, batch in enumerate(packager.batches(), 1):
+    looked = look(drop, spec, output)
+    packager = Packager(drop, spec, output, looked.inspection)
+    for n, batch in enumerate(FileParcels(packager, looked.inspection, spec, looked.ready).batches(None), 1):
         if batch.payload is not None:
             with (out / f"part-{n:05d}").open("wb") as file, batch.payload.open() as body:
                 copy(body, file)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, Protocol, cast
 
@@ -10,10 +10,10 @@ from batchdrop.destinations.base import Output, Payload
 from batchdrop.errors import DropRefused
 from batchdrop.job import Job
 from batchdrop.ports import ObjectRef, Objects
-from batchdrop.records.inspect import inspect
+from batchdrop.records.inspect import look
 from batchdrop.records.inspection import Inspection
 from batchdrop.records.model import Checkpoint, SourceRecord
-from batchdrop.records.packager import Packager, make_codec
+from batchdrop.records.packager import Packager, Packed
 from batchdrop.records.refused import count_refused
 from batchdrop.records.rejects import RejectsWriter
 from batchdrop.records.spec import InputSpec, OutputSpec
@@ -76,9 +76,10 @@ class FileParcels:
     packager: Packager
     inspection: Inspection
     input: InputSpec
+    ready: Sequence[Packed] = ()  # the first batches, made while the drop was looked into
 
     def batches(self, start: dict[str, Any] | None) -> Iterator[Parcel]:
-        for packed in self.packager.batches(_checkpoint(start)):
+        for packed in self._packed(_checkpoint(start)):
             yield Parcel(
                 start=dict(packed.start.to_json()),
                 end=dict(packed.end.to_json()),
@@ -88,6 +89,15 @@ class FileParcels:
                 members={},
                 last=packed.last,
             )
+
+    def _packed(self, start: Checkpoint | None) -> Iterator[Packed]:
+        if start is None:
+            for packed in self.ready:
+                yield packed
+                if packed.last:
+                    return
+                start = packed.end
+        yield from self.packager.batches(start)
 
     def replay(self, start: dict[str, Any] | None, end: dict[str, Any] | None) -> Iterator[SourceRecord]:
         return self.packager.replay(_checkpoint(start), _checkpoint(end))
@@ -126,17 +136,24 @@ def input_spec(route: Route, output: Output) -> InputSpec:
     )
 
 
-def look_into(job: Job, route: Route, objects: Objects, check: Callable[[], None]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What was found out about a drop, to be kept with its job, and the batches that were made on the way."""
+
+    found: dict[str, Any]
+    ready: Sequence[Packed] = ()
+
+
+def look_into(job: Job, route: Route, objects: Objects, check: Callable[[], None]) -> Looked:
     """One pass over the whole drop before anything is sent; `DropRefused` if it cannot be used."""
     output = route.vendor.output(route.account)
     spec = input_spec(route, output)
     if output.format in SETS:
         from batchdrop.set_parcels import look_into_set
 
-        return look_into_set(job, spec, output, objects, check)
-    found = inspect(StoredSource(objects, job.drop), spec, check=check)
-    make_codec(spec, _target(output), found)  # refuses here what the output cannot hold
-    return found.to_json()
+        return Looked(look_into_set(job, spec, output, objects, check))
+    looked = look(StoredSource(objects, job.drop), spec, _target(output), check=check)
+    return Looked(looked.inspection.to_json(), looked.ready)
 
 
 def count_unusable(job: Job, route: Route, objects: Objects, refusal: DropRefused) -> int:
@@ -147,8 +164,8 @@ def count_unusable(job: Job, route: Route, objects: Objects, refusal: DropRefuse
     return count_refused(StoredSource(objects, job.drop), input_spec(route, output), refusal)
 
 
-def parcels_of(job: Job, route: Route, objects: Objects) -> Parcels:
-    """The drop of a job, cut for its destination; the job has been looked into."""
+def parcels_of(job: Job, route: Route, objects: Objects, ready: Sequence[Packed] = ()) -> Parcels:
+    """The drop of a job, cut for its destination; the job has been looked into, perhaps just now (`ready`)."""
     output = route.vendor.output(route.account)
     spec = input_spec(route, output)
     if output.format in SETS:
@@ -157,7 +174,7 @@ def parcels_of(job: Job, route: Route, objects: Objects) -> Parcels:
         return parcels_of_set(job, spec, output, objects)
     inspection = Inspection.from_json(job.inspection)
     source = StoredSource(objects, job.drop)
-    return FileParcels(Packager(source, spec, _target(output), inspection), inspection, spec)
+    return FileParcels(Packager(source, spec, _target(output), inspection), inspection, spec, ready)
 
 
 def _target(output: Output) -> OutputSpec:

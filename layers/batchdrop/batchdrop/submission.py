@@ -7,7 +7,7 @@ nobody can tell is held for an operator, or sent again, flagged, where the route
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -32,6 +32,7 @@ from batchdrop.job import Batch, Job
 from batchdrop.ledger import LostOwnership
 from batchdrop.parcels import Parcel, Parcels, count_unusable, look_into, parcels_of
 from batchdrop.ports import Item
+from batchdrop.records.packager import Packed
 from batchdrop.route import Route
 from batchdrop.session import open_session
 from batchdrop.slots import enter
@@ -77,6 +78,8 @@ class Submission:
     is_first: bool  # no other invocation has ever held this job
     batches: list[Batch] = field(default_factory=list)
     unsaved: dict[str, Any] = field(default_factory=dict)  # of the job: found out cheaply, written with what follows
+    ready: Sequence[Packed] = ()  # the first batches, made while the drop was looked into
+    unrecorded: bool = False  # the batch in hand: its first intent stands with the job, a write of its own is to come
 
     def run(self) -> None:
         """Do what can be done in this invocation; the ledger says what remains."""
@@ -138,7 +141,7 @@ class Submission:
             self._prepare()
         self.batches = self.world.ledger.batches(self.job.job_id)
         self.session.siblings = self.batches
-        parcels = parcels_of(self.job, self.route, self.world.objects)
+        parcels = parcels_of(self.job, self.route, self.world.objects, self.ready)
         for batch in self.batches:
             if batch.status in (BatchState.SUBMITTING, BatchState.DOUBTFUL):
                 self._take_up(batch, parcels)
@@ -156,10 +159,11 @@ class Submission:
     def _inspect(self) -> None:
         self._need_time()
         try:
-            found = look_into(self.job, self.route, self.world.objects, self._need_time)
+            looked = look_into(self.job, self.route, self.world.objects, self._need_time)
         except DropRefused as error:
             counted = count_unusable(self.job, self.route, self.world.objects, error)
             raise GiveUp(error.reason, str(error), line=error.line, offset=error.offset, records=counted) from None
+        self.ready, found = looked.ready, looked.found
         self.unsaved |= {"inspection": found, "duplicate_content_of": self._same_content(str(found["sha256"]))}
         if self.job.size > CHEAP:
             self.job = self._hold()
@@ -214,7 +218,10 @@ class Submission:
             self.job = self._hold(prepare_tries=self.job.prepare_tries + 1)
         receipt = self.route.vendor.prepare(self.session)
         self._log_receipt(0, "prepare", receipt)
-        self.job = self._hold(receipt={**receipt, "prepared": "yes"}, prepare_tries=self.job.prepare_tries + 1)
+        begun = self.route.vendor.steps()[0].kind is StepKind.REPEATABLE
+        changes = {"receipt": {**receipt, "prepared": "yes"}, "prepare_tries": self.job.prepare_tries + 1}
+        self.job = self._hold(**changes, begun=begun)
+        self.unsaved |= {"begun": False} if begun else {}  # unless it is made use of
 
     def _hold(self, **changes: object) -> Job:
         job = self.world.ledger.held(self.job, self.invocation.owner, {**self.unsaved, **changes})
@@ -260,7 +267,27 @@ class Submission:
         batch = replace(batch, bytes=payload.size, sha256=payload.sha256, step=first.name)
         if self.route.keep_batches:
             self.session.shelf.keep(f"batch-{batch.n:05d}", payload)
-        return self._carry_out(self.world.ledger.new_batch(batch), parcel, recorded=True)
+        return self._carry_out(self._first_intent(batch), parcel, recorded=True)
+
+    def _first_intent(self, batch: Batch) -> Batch:
+        """Record a new batch with the intent of its first step.
+
+        For the job's first batch that intent went along with the job's last write, where the step can be repeated;
+        where a worker died since, the batch begins with its second attempt.
+        """
+        if batch.n == 1 and self.unsaved.pop("begun", True) is False:
+            self.unrecorded = True
+            return batch
+        if batch.n == 1 and self.job.begun:
+            batch = replace(batch, attempt=2)
+        return self.world.ledger.new_batch(batch)
+
+    def _write(self, batch: Batch, **changes: Any) -> Batch:
+        """Change the batch in hand under our ownership; where nothing stands of it yet, write it whole."""
+        if not self.unrecorded:
+            return self.world.ledger.write_batch(batch, **changes)
+        self.unrecorded = False
+        return self.world.ledger.new_batch(replace(batch, **changes))
 
     def _take_up(self, batch: Batch, parcels: Parcels) -> None:
         """Go on with a batch an earlier invocation began."""
@@ -306,7 +333,7 @@ class Submission:
         changes: dict[str, Any] = {"step": step.name, "intent": True, "receipt": batch.receipt}
         if repeated:
             changes |= {"attempt": batch.attempt + 1, **self._orphaned(batch, step)}
-        return self.world.ledger.write_batch(batch, **changes)
+        return self._write(batch, **changes)
 
     def _orphaned(self, batch: Batch, step: Step) -> dict[str, Any]:
         """Going back to an earlier step leaves what was made behind at the vendor: it is listed, never forgotten."""
@@ -320,35 +347,35 @@ class Submission:
         try:
             return step.run(self.session, batch)
         except (ProvablyNotSent, RateLimited) as error:
-            ledger.write_batch(batch, intent=False, message=str(error))
+            self._write(batch, intent=False, message=str(error))
             raise Rest(getattr(error, "after", None)) from None
         except StartAgain as error:
             return self._start_again(batch, step, error)
         except AuthExpired as error:
-            ledger.write_batch(batch, intent=False, message=str(error))
+            self._write(batch, intent=False, message=str(error))
             raise GiveUp("credentials", f"{step.name}: the vendor refused the credentials twice; {error}") from None
         except Rejected as error:
-            return ledger.write_batch(
+            return self._write(
                 batch, state=BatchState.FAILED, code=str(error.status), message=str(error), done_at=ledger.now()
             )
         except Ambiguous as error:
             self.world.metrics.count("DoubtfulCalls")
             if step.kind is StepKind.REPEATABLE:
-                ledger.write_batch(batch, message=str(error))
+                self._write(batch, message=str(error))
                 raise Rest from None
-            return ledger.write_batch(batch, state=BatchState.DOUBTFUL, doubt_at=ledger.now(), message=str(error))
+            return self._write(batch, state=BatchState.DOUBTFUL, doubt_at=ledger.now(), message=str(error))
 
     def _start_again(self, batch: Batch, step: Step, error: StartAgain) -> Batch:
         if batch.attempt < MOST_ATTEMPTS:
             self._again(batch, step, flagged=batch.flagged)
             raise Rest
         why, now = f"given up after {batch.attempt} attempts: {error}", self.world.ledger.now()
-        return self.world.ledger.write_batch(batch, state=BatchState.GIVEN_UP, message=why, done_at=now)
+        return self._write(batch, state=BatchState.GIVEN_UP, message=why, done_at=now)
 
     def _submitted(self, batch: Batch) -> Batch:
         changes: dict[str, Any] = {"state": BatchState.SUBMITTED, "receipt": batch.receipt, "message": ""}
         changes |= {"warnings": batch.warnings} if batch.warnings else {}
-        done = self.world.ledger.write_batch(batch, submitted_at=self.world.ledger.now(), **changes)
+        done = self._write(batch, submitted_at=self.world.ledger.now(), **changes)
         self.world.metrics.count("BatchesSubmitted")
         return done
 
@@ -358,7 +385,7 @@ class Submission:
         """Find out whether a commit step whose answer we lack was carried out."""
         ledger = self.world.ledger
         if batch.status is not BatchState.DOUBTFUL:  # its worker died in the middle
-            batch = ledger.write_batch(batch, state=BatchState.DOUBTFUL, doubt_at=ledger.now(), message="worker lost")
+            batch = self._write(batch, state=BatchState.DOUBTFUL, doubt_at=ledger.now(), message="worker lost")
         if ledger.now() < self._decidable_at(batch) or step.reconcile is None:
             return batch if step.reconcile else self._undecided(batch, step, "this vendor has no way to look it up")
         self._need_time()
@@ -380,12 +407,12 @@ class Submission:
             return self._again(batch, step, flagged=True)
         self.world.metrics.count("BatchesHeld")
         now = self.world.ledger.now()
-        return self.world.ledger.write_batch(batch, state=BatchState.HELD, code="undecided", message=why, done_at=now)
+        return self._write(batch, state=BatchState.HELD, code="undecided", message=why, done_at=now)
 
     def _again(self, batch: Batch, step: Step, *, flagged: bool) -> Batch:
         """Make ready for the next attempt; its number is recorded with the intent, before anything is sent."""
         changes: dict[str, Any] = {"state": BatchState.SUBMITTING, "intent": False, "doubt_at": 0, "flagged": flagged}
-        return self.world.ledger.write_batch(batch, step=step.again_from or step.name, **changes)
+        return self._write(batch, step=step.again_from or step.name, **changes)
 
     def _rest_while_in_doubt(self) -> None:
         waiting = [self._decidable_at(b) for b in self.batches if b.status is BatchState.DOUBTFUL]

@@ -29,7 +29,7 @@ def drop(path: Path, by: Route) -> Parcels:
     """What the functions make of a dropped file."""
     objects: Any = LocalFiles()
     job = Job("j", by.name, "", str(path), "", 0, 0, size=path.stat().st_size, config=dict(by.raw))
-    job.inspection = look_into(job, by, objects, lambda: None)
+    job.inspection = look_into(job, by, objects, lambda: None).found
     return parcels_of(job, by, objects)
 
 

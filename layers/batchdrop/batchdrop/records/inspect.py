@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import chain
 
 from batchdrop.errors import DropRefused
 from batchdrop.records.duplicates import find_duplicates
 from batchdrop.records.expand import BLOCK, Packed, detect, expand, guarded, limited
 from batchdrop.records.inspection import Inspection
-from batchdrop.records.scans import Found, scan_array, scan_csv, scan_lines
+from batchdrop.records.packager import Packager
+from batchdrop.records.packager import Packed as Batch
+from batchdrop.records.scans import ArrayScan, CsvScan, LineScan, Scan, count, empty
 from batchdrop.records.sniff import BOM, sniff
 from batchdrop.records.source import Source
-from batchdrop.records.spec import InputSpec
+from batchdrop.records.spec import InputSpec, OutputSpec
 from batchdrop.records.utf8 import Utf8Check
 
-_SCANS: dict[str, Callable[[Iterator[bytes], InputSpec, int], Found]] = {
-    "csv": scan_csv,
-    "json": scan_array,
-    "ndjson": scan_lines,
+_SCANS: dict[str, Callable[[Iterator[bytes], InputSpec, int], Scan]] = {
+    "csv": CsvScan,
+    "json": ArrayScan,
+    "ndjson": LineScan,
 }
-
-
 _HEAD = 4096
+READY_BYTES = 256_000_000  # packaged on the way at most; a function has twice that on its disk
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What one pass over a drop found, and the first batches, made on the way; perhaps all of them."""
+
+    inspection: Inspection
+    ready: list[Batch]
 
 
 def _nothing() -> None:
@@ -35,44 +45,97 @@ def inspect(source: Source, spec: InputSpec, *, check: Callable[[], None] = _not
 
     `check` is called between blocks: it may raise when the caller's time is up.
     """
+    return look(source, spec, None, check=check).inspection
+
+
+def look(
+    source: Source,
+    spec: InputSpec,
+    output: OutputSpec | None,
+    *,
+    check: Callable[[], None] = _nothing,
+    room: int = READY_BYTES,
+) -> Looked:
+    """As `inspect`, and package what is read on the way, as much as goes into `room` bytes.
+
+    The batches may be used only now that the whole drop is known to be usable; close each one's payload.
+    """
     with source.open(0, min(source.size, BLOCK)) as stream:
         head = stream.read(len(BOM) + 1)
     if not head:
-        raise _empty()
+        raise empty()
     packed = detect(head, spec.compression)
     try:
-        inspection = _inspect(source, spec, packed, check)
+        looked = _Look(source, spec, packed, check).whole(output, room)
     except DropRefused as error:
         if error.line is not None or error.offset is None:
             raise
         line = _line_at(source, packed, spec.encoding, error.offset, check)
         raise DropRefused(error.reason, f"{error} (line {line})", line=line, offset=error.offset) from error
-    return find_duplicates(source, spec, inspection, check) if spec.duplicates != "allow" else inspection
+    if spec.duplicates == "allow":
+        return looked
+    inspection = find_duplicates(source, spec, looked.inspection, check)
+    if not inspection.duplicates:
+        return Looked(inspection, looked.ready)
+    _close(looked.ready)  # records are in them that have to yield to others
+    return Looked(inspection, [])
 
 
-def _inspect(source: Source, spec: InputSpec, packed: Packed, check: Callable[[], None]) -> Inspection:
-    digest = hashlib.sha256()
-    blocks = _checked(expand(source, packed, 0, digest.update, spec.encoding), source, packed, spec, check)
-    first = _first(blocks)
-    sniffed = sniff(first, source.name, spec)
-    text = _Text(chain([first], blocks), sniffed.body)
-    found = _SCANS[sniffed.format](iter(text), spec, sniffed.body)
-    if not found.records:
-        raise _empty()
-    if packed == "zip":
-        _hash_stored(source, digest.update, check)
-    return Inspection(
-        sha256=digest.hexdigest(),
-        format=sniffed.format,
-        compression=packed,
-        expanded_bytes=text.size,
-        records=found.records,
-        start=found.start,
-        end=found.end,
-        header=found.header,
-        duplicates={},
-        warnings=tuple(found.warnings),
-    )
+def _close(batches: list[Batch]) -> None:
+    for batch in batches:
+        if batch.payload:
+            batch.payload.close()
+
+
+class _Look:
+    """One pass."""
+
+    def __init__(self, source: Source, spec: InputSpec, packed: Packed, check: Callable[[], None]) -> None:
+        self._source, self._spec, self._packed, self._check = source, spec, packed, check
+        self._digest = hashlib.sha256()
+        blocks = _checked(expand(source, packed, 0, self._digest.update, spec.encoding), source, packed, spec, check)
+        first = _first(blocks)
+        sniffed = sniff(first, source.name, spec)
+        self._format = sniffed.format
+        self._text = _Text(chain([first], blocks), sniffed.body)
+        self._scan = _SCANS[sniffed.format](iter(self._text), spec, sniffed.body)
+
+    def whole(self, output: OutputSpec | None, room: int) -> Looked:
+        ready: list[Batch] = []
+        try:
+            if output:
+                self._package(Packager(self._source, self._spec, output, self._inspection()), ready, room)
+            count(self._scan.walk)
+            self._scan.finish()
+            if self._packed == "zip":
+                _hash_stored(self._source, self._digest.update, self._check)
+        except BaseException:
+            _close(ready)
+            raise
+        return Looked(self._inspection(), ready)
+
+    def _package(self, packager: Packager, ready: list[Batch], room: int) -> None:
+        for batch in packager.package(self._scan.walk):
+            ready.append(batch)
+            room -= batch.payload.size if batch.payload else 0
+            if room < 0:
+                return
+
+    def _inspection(self) -> Inspection:
+        """As far as is known by now."""
+        found = self._scan.found
+        return Inspection(
+            sha256=self._digest.hexdigest(),
+            format=self._format,
+            compression=self._packed,
+            expanded_bytes=self._text.size,
+            records=found.records,
+            start=found.start,
+            end=found.end,
+            header=found.header,
+            duplicates={},
+            warnings=tuple(found.warnings),
+        )
 
 
 class _Text:
@@ -89,10 +152,6 @@ class _Text:
             yield block if self.size else block[self._body :]
             self.size += len(block)
         utf8.finish()
-
-
-def _empty() -> DropRefused:
-    return DropRefused("empty", "the file holds no record")
 
 
 def _checked(

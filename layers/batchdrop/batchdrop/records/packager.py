@@ -12,7 +12,7 @@ from batchdrop.records.csvcodec import CsvCodec
 from batchdrop.records.expand import expand, limited
 from batchdrop.records.inspection import Inspection
 from batchdrop.records.jsoncodec import JsonCodec
-from batchdrop.records.kernel import ALL, Mode, Run
+from batchdrop.records.kernel import ALL, Mode, Run, Stop
 from batchdrop.records.model import Checkpoint, Problem, SourceRecord
 from batchdrop.records.payload import Payload, PayloadBuilder
 from batchdrop.records.source import Source
@@ -21,7 +21,7 @@ from batchdrop.records.walk import Walk
 
 __all__ = ["Checkpoint", "Packager", "Packed", "Payload", "Problem", "SourceRecord"]
 
-SPOOL_BYTES = 64_000_000
+SPOOL_BYTES = 16_000_000  # of a batch in memory; a bigger one is kept on the disk
 
 
 @dataclass(slots=True)
@@ -61,6 +61,13 @@ class Packager:
     def batches(self, start: Checkpoint | None = None) -> Iterator[Packed]:
         """The batches from a checkpoint (the `end` of an earlier batch) on. Close each payload when done with it."""
         walk = self._walk(start)
+        yield from self.package(walk)
+        if walk.stop is not Stop.MORE or walk.rest.strip():
+            raise DropRefused("changed", "the file is not what it was when it was looked into")
+
+    def package(self, walk: Walk) -> Iterator[Packed]:
+        """The batches of what a walk goes through."""
+        walk.kernel = self._codec.form.kernel
         batch = self._batch(walk.here)
         while run := walk.run(Mode.ENCODE, batch.bytes_left, min(batch.records_left, self._plain(walk.ordinal))):
             if run.records:

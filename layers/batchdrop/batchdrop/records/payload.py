@@ -28,6 +28,8 @@ class Payload:
         if self._file:
             self._file.close()
 
+    __del__ = close  # a batch that is never sent must not leave its file open
+
     def _pread(self, size: int, at: int) -> bytes:
         if self._data is not None:
             return bytes(memoryview(self._data)[at : at + size])

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Protocol
 
 import msgspec
 
@@ -31,48 +32,70 @@ class Found:
     warnings: list[str] = field(default_factory=list)
 
 
-def scan_lines(chunks: Iterator[bytes], spec: InputSpec, body: int) -> Found:
-    """NDJSON: nothing can be wrong with the whole file."""
-    found = Found(Checkpoint(body, 1, 0))
-    walk = json_form(is_array=False).walk(chunks, found.start, spec.max_record_bytes)
-    _count(walk)
-    found.records = walk.ordinal
-    return found
+def empty() -> DropRefused:
+    return DropRefused("empty", "the file holds no record")
 
 
-def scan_csv(chunks: Iterator[bytes], spec: InputSpec, body: int) -> Found:
-    """CSV: the header, and quotes that all close. Raises `DropRefused`."""
-    found = Found(Checkpoint(body, 1, 0))
-    walk = csv_form(spec).walk(chunks, found.start, spec.max_record_bytes)
-    if not _take_header(walk, spec, found):
-        return found
-    if _count(walk) is Stop.BROKEN:
-        raise DropRefused(
-            "quotes", "text follows a closing quote; a quote is wrong or missing", offset=walk.here.offset
-        )
-    if walk.rest.strip() or walk.is_unended:
-        raise DropRefused("quotes", "a quote in this record is never closed", offset=walk.here.offset)
-    found.records = walk.ordinal - found.start.ordinal
-    return found
+class Scan(Protocol):
+    """Made, it has found where the records begin; `walk` is there. `finish` judges the end the walk came to."""
+
+    found: Found
+    walk: Walk
+
+    def finish(self) -> None:
+        """Raises `DropRefused`."""
 
 
-def _count(walk: Walk) -> Stop:
-    """Go through all records; why it could not go on, if it could not."""
+def count(walk: Walk) -> None:
+    """Go through the records that are left."""
     while run := walk.run(Mode.SCAN):
-        if not run.records and run.stop in (Stop.BROKEN, Stop.CLOSED):
-            return run.stop
         if not run.records:
             walk.one()
-    return Stop.MORE
+
+
+def counted(walk: Walk) -> int:
+    """How many records there were."""
+    if not walk.ordinal:
+        raise empty()
+    return walk.ordinal
+
+
+class LineScan:
+    """NDJSON: nothing can be wrong with the whole file."""
+
+    def __init__(self, chunks: Iterator[bytes], spec: InputSpec, body: int) -> None:
+        self.found = Found(Checkpoint(body, 1, 0))
+        self.walk = json_form(is_array=False).walk(chunks, self.found.start, spec.max_record_bytes)
+
+    def finish(self) -> None:
+        self.found.records = counted(self.walk)
+
+
+class CsvScan:
+    """CSV: the header, and quotes that all close. Raises `DropRefused`."""
+
+    def __init__(self, chunks: Iterator[bytes], spec: InputSpec, body: int) -> None:
+        self.found = Found(Checkpoint(body, 1, 0))
+        self.walk = csv_form(spec).walk(chunks, self.found.start, spec.max_record_bytes)
+        if not _take_header(self.walk, spec, self.found):
+            raise empty()
+
+    def finish(self) -> None:
+        offset = self.walk.here.offset
+        if self.walk.stop is Stop.BROKEN:
+            raise DropRefused("quotes", "text follows a closing quote; a quote is wrong or missing", offset=offset)
+        if self.walk.rest.strip() or self.walk.is_unended:
+            raise DropRefused("quotes", "a quote in this record is never closed", offset=offset)
+        self.found.records = counted(self.walk)
 
 
 def _take_header(walk: Walk, spec: InputSpec, found: Found) -> bool:
     """Read the header, or take the given one; False where there is nothing."""
     run = walk.run(Mode.SCAN, most=0)
+    if walk.stop is Stop.BROKEN:
+        raise DropRefused("quotes", "text follows a closing quote in the header", offset=walk.here.offset)
     if run is None:
         return bool(walk.rest.strip()) and _no_header(walk)
-    if run.stop is Stop.BROKEN:
-        raise DropRefused("quotes", "text follows a closing quote in the header", offset=walk.here.offset)
     header = _header(walk.data[walk.at : run.end], spec) if run.stop is Stop.FULL else []
     if spec.header is not None and not is_rejects_header(header, spec.header):
         _use_header(spec.header, spec, found)
@@ -111,19 +134,26 @@ def _use_header(header: Sequence[str], spec: InputSpec, found: Found) -> None:
                 found.warnings.append(f"input.{option} names the column '{name}', which the file has not")
 
 
-def scan_array(chunks: Iterator[bytes], spec: InputSpec, body: int) -> Found:
+class ArrayScan:
     """A JSON array: that it is one, where it begins, and that it ends. Raises `DropRefused`."""
-    head, start = _begin(chunks, spec, body)
-    found = Found(Checkpoint(body + start, 1 + head.count(b"\n", 0, start), 0))
-    walk = json_form(is_array=True).walk(chain([head[start:]], chunks), found.start, spec.max_record_bytes)
-    stop = _count(walk)
-    if stop is Stop.BROKEN:
-        raise DropRefused("json", "a } closes nothing: the array is broken", offset=walk.here.offset)
-    if stop is not Stop.CLOSED:
-        raise _truncated(walk.here.offset)
-    found.end, found.records = walk.here.offset, walk.ordinal
-    _check_rest(head[:start] if spec.json_key else b"", chain([walk.rest[1:]], chunks), spec, found.end)
-    return found
+
+    def __init__(self, chunks: Iterator[bytes], spec: InputSpec, body: int) -> None:
+        head, start = _begin(chunks, spec, body)
+        self.found = Found(Checkpoint(body + start, 1 + head.count(b"\n", 0, start), 0))
+        self.walk = json_form(is_array=True).walk(
+            chain([head[start:]], chunks), self.found.start, spec.max_record_bytes
+        )
+        self._prefix = head[:start] if spec.json_key else b""
+        self._chunks, self._spec = chunks, spec
+
+    def finish(self) -> None:
+        found, offset = self.found, self.walk.here.offset
+        if self.walk.stop is Stop.BROKEN:
+            raise DropRefused("json", "a } closes nothing: the array is broken", offset=offset)
+        if self.walk.stop is not Stop.CLOSED:
+            raise _truncated(offset)
+        _check_rest(self._prefix, chain([self.walk.rest[1:]], self._chunks), self._spec, offset)
+        found.end, found.records = offset, counted(self.walk)
 
 
 def _begin(chunks: Iterator[bytes], spec: InputSpec, body: int) -> tuple[bytes, int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from batchdrop.errors import DropRefused
 from batchdrop.records.kernel import ALL, ROOM, Desk, Kernel, Mode, Run, Stop
 from batchdrop.records.model import Checkpoint
 from batchdrop.records.skippers import Skipper
@@ -38,7 +37,7 @@ class Walk:
         blank: bytes | None,
         skipper: Callable[[], Skipper],
     ) -> None:
-        self._kernel, self._chunks, self._cap, self._skipper = kernel, chunks, cap, skipper
+        self.kernel, self._chunks, self._cap, self._skipper = kernel, chunks, cap, skipper
         self._ending, self._blank = ending, blank
         self._desk = Desk()
         self.data = b""
@@ -51,6 +50,7 @@ class Walk:
         self._next: Run | None = None  # tells of the record that `one` will take
         self._too_big: One | None = None
         self._passed: Run | None = None  # the run that met it
+        self.stop = Stop.MORE  # at the end: whether it was that of the bytes, of an array, or of what can be read
         self.is_unended = False  # the last record was too big to be held, and has no end
 
     @property
@@ -67,10 +67,13 @@ class Walk:
     def run(self, mode: Mode, size: int = ROOM, most: int = ALL) -> Run | None:
         """Let the kernel do records; None at the end. Where it did none, the next is for `one`."""
         while self._passed is None:
-            run = self._kernel.run(mode, self.data, self.at, self._desk, size, most)
+            run = self.kernel.run(mode, self.data, self.at, self._desk, size, most)
             self._pass(run.at, run.records, run.lines)
             if run.records:
                 return run
+            if run.stop in (Stop.BROKEN, Stop.CLOSED):
+                self.stop = run.stop
+                return None
             if run.stop is not Stop.MORE:
                 self._next = run
                 return run
@@ -89,8 +92,6 @@ class Walk:
         if self._next is None:
             raise RuntimeError("no record is waiting")
         run, self._next = self._next, None
-        if run.stop in (Stop.BROKEN, Stop.CLOSED):
-            raise DropRefused("changed", "the file is not what it was when it was looked into")
         record = One(self.data[self.at : run.end], self._offset + self.at, self.line)
         self._pass(run.after, 1, self.data.count(b"\n", self.at, run.after))
         return record
