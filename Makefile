@@ -71,7 +71,7 @@ explore: setup
 	@$(BIN)/python -m tests.simulation.explore --runs $(RUNS)
 
 crash: setup
-	@CRASH_DROPS=$${CRASH_DROPS:-300} CRASH_KILLS=$${CRASH_KILLS:-40} CRASH_SECONDS=$${CRASH_SECONDS:-2400} \
+	@CRASH_DROPS=$${CRASH_DROPS:-300} CRASH_KILLS=$${CRASH_KILLS:-30} CRASH_SECONDS=$${CRASH_SECONDS:-2400} \
 		pytest -q -s tests/e2e/test_crashes.py
 
 mutants: setup

@@ -62,7 +62,7 @@ OWN: dict[str, tuple[dict[str, Any], ...]] = {
     "mediarithmics": ({"kind": "unknown_state", "endpoint": "execution"},),
 }
 STORED = "[transfer] SFTP: stopped"  # MiniStack's first word after it has stored its state
-FAULT_EVERY = 2  # submissions of a vendor; with many more, its circuit would be open most of the time
+FAULT_EVERY = 3  # submissions of a vendor; with more faults, its circuit would be open most of the time
 
 
 @dataclass(slots=True)
@@ -90,10 +90,13 @@ class Mischief:
         return {**self.rng.choice(WIRE), "endpoint": self.rng.choice(ENDPOINTS[name])}
 
     def heal(self) -> None:
-        """From now on everything works."""
+        """From now on every vendor works."""
         for vendor in self.vendors.values():
-            self.told["faults"] += sum(bool(request.fault) for request in vendor.requests)
             vendor.faults.clear()
+
+    def count(self) -> None:
+        """Add up what struck."""
+        self.told["faults"] = sum(bool(r.fault) for vendor in self.vendors.values() for r in vendor.requests)
         self.told["workers killed"] = len(self._killed)
         self.told["of them submitting"] = sum("Submit" in name for name in self._killed.values())
 

@@ -87,6 +87,7 @@ def test_whatever_crashes_every_drop_has_one_report_and_the_books_balance(
 
     _until_drained(rig, mischief, drops, began + SECONDS)
     took = time.monotonic() - began
+    mischief.count()
     balance = Balance(rig, vendors, drops)
     wrong = balance.strike()
 
@@ -98,16 +99,19 @@ def test_whatever_crashes_every_drop_has_one_report_and_the_books_balance(
 
 
 def _until_drained(rig: Rig, mischief: Mischief, drops: Sequence[Dropped], end: float) -> None:
-    """Trouble until all has ended, and kills as long as there are any left; the sweep now and then, as on schedule."""
+    """Trouble for as long as there are kills left, then healing; the sweep now and then, as its schedule would."""
     until, kills, began = Until(rig, drops), KILLS, time.monotonic()
     due = dict.fromkeys(("kill", "call", "sweep"), began + 3)
-    while not until.all_closed():
+    while not (mischief.told["restarts"] and until.all_closed()):
         now = time.monotonic()
         assert now < end, f"{len(until.open)} still open\n" + "\n".join(map(rig.story, until.open[:10]))
-        mischief.order_faults()
+        if kills:
+            mischief.order_faults()
+        else:
+            mischief.heal()
         if kills and now >= due["kill"] and (mischief.calls_in_flight() or now >= due["kill"] + 5):
             kills -= 1
-            mischief.strike(restart=kills == KILLS // 2)
+            mischief.strike(restart=KILLS - kills == max(2, KILLS // 4))
             due["kill"] = time.monotonic() + KILL_EVERY
             mischief.slow_down()
         if now >= due["call"]:
@@ -117,7 +121,6 @@ def _until_drained(rig: Rig, mischief: Mischief, drops: Sequence[Dropped], end: 
             due["sweep"] = now + SWEEP_EVERY
             mischief.sweep()
         time.sleep(PAUSE / 5)
-    mischief.heal()
 
 
 def _tell(mischief: Mischief, balance: Balance, seconds: float) -> None:
