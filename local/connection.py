@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from batchdrop.errors import RouteError
+from batchdrop.fields import did_you_mean
 from batchdrop.wiring import AwsWorld
-from local import deployment, stack
+from local import deployment, seen_routes, stack
 from local.home import LocalStack
 from local.trouble import Trouble
 
@@ -56,6 +58,17 @@ def client(service: str) -> Any:
     from batchdrop.aws.clients import client as make
 
     return make(service)
+
+
+def stored_route(world: OperatorWorld, name: str) -> Mapping[str, object]:
+    """A route as it was put, remembered on this machine. `Trouble` where there is none, with what may be meant."""
+    stack = world.settings.stack
+    try:
+        raw = world.routes.get(name)
+    except RouteError as error:
+        raise Trouble(f"{error}{did_you_mean(name, seen_routes.names(stack))}") from None
+    seen_routes.keep(stack, name, raw)
+    return raw
 
 
 def insecure_hosts(local: LocalStack) -> str:

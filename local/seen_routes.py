@@ -45,8 +45,12 @@ def named(on: str | None) -> str:
 
 def beginning_with(incomplete: str) -> list[str]:
     """Names of routes, for the shell's completion."""
-    found = sorted(path.stem for path in (home() / "routes" / named(None)).glob("*.json"))
-    return [name for name in found if name.startswith(incomplete)]
+    return [name for name in names(named(None)) if name.startswith(incomplete)]
+
+
+def names(stack: str) -> list[str]:
+    """The routes of a stack that were seen."""
+    return sorted(path.stem for path in (home() / "routes" / stack).glob("*.json"))
 
 
 def _file(stack: str, name: str) -> Path:

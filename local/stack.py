@@ -30,7 +30,7 @@ def up(say: Say, *, name: str = seen_routes.LOCAL, port: int | None = None, simu
     """
     directory = home()
     directory.mkdir(parents=True, exist_ok=True)
-    with _alone(directory):
+    with _alone(directory, say):
         stack = _reusable(name, port, say) or _new(directory, name, port or emulator.PORT, say)
         if simulators and not (stack.simulators and stack.simulators.is_alive()):
             _add_simulators(directory, stack, say)
@@ -38,12 +38,12 @@ def up(say: Say, *, name: str = seen_routes.LOCAL, port: int | None = None, simu
         return stack
 
 
-def down() -> bool:
+def down(say: Say = lambda _: None) -> bool:
     """Stop every process of the stack and forget its state; the logs stay. False if there was nothing to stop."""
     directory = home()
     if not directory.exists():
         return False
-    with _alone(directory):
+    with _alone(directory, say):
         stack = LocalStack.load()
         if stack is None:
             return False
@@ -137,8 +137,12 @@ def _upper_snake(name: str) -> str:
 
 
 @contextlib.contextmanager
-def _alone(directory: Path) -> Iterator[None]:
+def _alone(directory: Path, say: Say) -> Iterator[None]:
     """One `up` or `down` at a time in this home."""
     with (directory / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"waiting for another batchdrop up or down in {directory}")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -86,13 +86,11 @@ def drop(
       batchdrop drop *.ndjson --route activities --json
     """
     from batchdrop.route import read_route
-    from local.connection import connect
+    from local.connection import connect, stored_route
 
     _must_exist(paths)
     world = connect(on)
-    raw = world.routes.get(route)
-    seen_routes.keep(world.settings.stack, route, raw)
-    chosen = read_route(route, raw, world.settings.allow_insecure)
+    chosen = read_route(route, stored_route(world, route), world.settings.allow_insecure)
     for path in paths:
         _fits(path, chosen)
     jobs = [_drop(world, path, chosen) for path in paths]
@@ -130,16 +128,14 @@ def _fits(path: Path, route: Route) -> None:
 def _route(route: str, on: str | None) -> Route:
     from batchdrop.route import read_route
     from local import routefile
-    from local.connection import connect
+    from local.connection import connect, stored_route
 
     if route.endswith((".yaml", ".yml", ".json")):
         raw = routefile.read_raw(Path(route))
         return routefile.good_route(Path(route), routefile.DEFAULT_NAME, routefile.any_host(raw))
     seen = seen_routes.recall(seen_routes.named(on), route)
     if seen is None:
-        world = connect(on)
-        seen = world.routes.get(route)
-        seen_routes.keep(world.settings.stack, route, seen)
+        seen = stored_route(connect(on), route)
     return read_route(route, seen, routefile.any_host(seen))
 
 

@@ -89,11 +89,9 @@ def show_(
     Examples:
       batchdrop routes show people > people.yaml
     """
-    from local.connection import connect
+    from local.connection import connect, stored_route
 
-    world = connect(on)
-    raw = world.routes.get(name)
-    seen_routes.keep(world.settings.stack, name, raw)
+    raw = stored_route(connect(on), name)
     if json:
         show.as_json(raw)
         return

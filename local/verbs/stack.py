@@ -67,7 +67,7 @@ def down(*, json: Json = False) -> None:
     """
     from local import stack
 
-    stopped = stack.down()
+    stopped = stack.down(show.say)
     if json:
         show.as_json({"stopped": stopped})
     else:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from batchdrop.drop import job_id
 from local import upload
@@ -51,6 +53,20 @@ def test_a_large_file_goes_up_in_parts_and_arrives_whole(
     assert found["Body"].read() == file.read_bytes()
 
 
+def test_on_a_terminal_the_upload_of_a_large_file_is_shown(
+    run: Run, people: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Console(file=io.StringIO(), force_terminal=True, width=100)
+    monkeypatch.setattr("local.show.err", terminal)
+    monkeypatch.setattr("local.upload.PART", 5 << 20)
+    (tmp_path / "big.csv").write_bytes(b"id\n" + b"1234567\n" * (11 << 17))
+    done = run("drop", tmp_path / "big.csv", "--route", "people")
+    shown = terminal.file.getvalue()  # type: ignore[attr-defined]
+    assert done.code == 0, done.err
+    assert "big.csv" in shown
+    assert "11.5/11.5 MB" in shown
+
+
 def test_nothing_is_dropped_when_one_of_the_files_is_missing(run: Run, people: None, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("email\na@example.org\n")
     done = run("drop", tmp_path / "a.csv", tmp_path / "nope.csv", "--route", "people")
@@ -63,6 +79,19 @@ def test_a_directory_for_a_route_of_single_files_is_refused(run: Run, people: No
     done = run("drop", tmp_path, "--route", "people")
     assert done.code == 1
     assert "takes single files" in done.err
+
+
+def test_a_route_of_another_name_is_told_what_may_be_meant(run: Run, people: None, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id\n1\n")
+    run("routes", "list")
+    for words in (
+        ["drop", tmp_path / "a.csv", "--route"],
+        ["check", tmp_path / "a.csv", "--route"],
+        ["routes", "show"],
+    ):
+        done = run(*words, "peple")
+        assert done.code == 1
+        assert '(did you mean "people"?)' in done.err
 
 
 def test_a_route_that_is_not_there_is_refused_before_anything_goes_up(run: Run, shop: Shop, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 from pathlib import Path
@@ -8,7 +9,7 @@ import psutil
 import pytest
 
 from local import deployment, emulator, stack, vendors
-from local.home import LocalStack
+from local.home import LocalStack, home
 from local.processes import Process
 from local.trouble import Trouble
 
@@ -127,6 +128,20 @@ def test_down_stops_everything_once(aws: FakeAws) -> None:
     assert aws.done == ["stop", "stop"]
     assert stack.running() is None
     assert not stack.down()
+
+
+def test_who_has_to_wait_for_another_up_or_down_is_told_so(aws: FakeAws) -> None:
+    home().mkdir(parents=True, exist_ok=True)
+    told = []
+    with (home() / "lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+
+        def let_go(message: str) -> None:
+            told.append(message)
+            fcntl.flock(other, fcntl.LOCK_UN)
+
+        stack.down(let_go)
+    assert told == [f"waiting for another batchdrop up or down in {home()}"]
 
 
 def test_the_variables_name_the_stacks_outputs(aws: FakeAws) -> None:
