@@ -92,6 +92,8 @@ class Closing:
         try:
             self.route, self.parcels = self._reopen()
             batches = [self._account(b) for b in self.world.ledger.batches(self.job.job_id)]
+            if self.job.begun and not batches:
+                self.warnings.append("a first batch may have been begun at the vendor; nothing was submitted with it")
             rest = self._rest(batches)
         except (RateLimited, Ambiguous, ProvablyNotSent, AuthExpired) as error:
             self.world.log.warning("results not fetched yet", job_id=self.job.job_id, why=str(error))

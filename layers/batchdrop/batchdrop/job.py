@@ -55,6 +55,7 @@ class Job(_Stored):
     prepare_tries: int = 0
     refusals: int = 0  # of the storage to give the drop
     receipt: dict[str, str] = field(default_factory=dict)
+    begun: bool = False  # the first step of the first batch may have been carried out before the batch was recorded
     inspection: dict[str, Any] = field(default_factory=dict)
     duplicate_content_of: str = ""
     packaged_at: int = 0  # everything there is to submit has been submitted
