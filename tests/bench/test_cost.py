@@ -16,7 +16,7 @@ def test_one_batch_with_a_callback_costs_a_handful_of_steps(bills: list[Bill]) -
     counts = bills[0].counts
     assert counts["transitions"] <= 10
     assert counts["invocations"] <= 5
-    assert counts["DynamoDB writes"] <= 13
+    assert counts["DynamoDB writes"] <= 12
 
 
 def test_two_hours_of_polling_cost_few_transitions(bills: list[Bill]) -> None:

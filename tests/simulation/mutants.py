@@ -53,8 +53,21 @@ MUTANTS = (
     Mutant(
         "intent deleted when the call fails",
         LIBRARY + "submission.py",
-        "if step.kind is StepKind.REPEATABLE:\n                ledger.write_batch(batch, message",
-        "if True:\n                ledger.write_batch(batch, intent=False, message",
+        "if step.kind is StepKind.REPEATABLE:\n                self._write(batch, message",
+        "if True:\n                self._write(batch, intent=False, message",
+    ),
+    Mutant(
+        "a first batch that may have been begun taken for a new one",
+        LIBRARY + "submission.py",
+        "if batch.n == 1 and self.job.begun:",
+        "if False:",
+    ),
+    Mutant(
+        "a first batch recorded only once it is submitted",
+        LIBRARY + "submission.py",
+        '        changes: dict[str, Any] = {"step": step.name, "intent": True, "receipt": batch.receipt}\n',
+        '        changes: dict[str, Any] = {"step": step.name, "intent": True, "receipt": batch.receipt}\n'
+        "        if self.unrecorded:\n            return replace(batch, **changes)\n",
     ),
     Mutant(
         "intent not recorded before the step",

@@ -197,6 +197,28 @@ def test_a_worker_that_died_before_the_call_leads_to_a_second_attempt_recorded_b
         assert oneshot(simulation).commits == 2
 
 
+@pytest.mark.acceptance("D1")
+@pytest.mark.parametrize("kind", ["crash_before", "crash_after"])
+def test_a_first_batch_that_a_dead_worker_may_have_begun_counts_that_attempt(kind: str) -> None:
+    with faulty("datagroup", "submit", "http POST /v3/async/append/email/job/", kind) as simulation:
+        report = ended(simulation)
+        assert report["outcome"] == "completed"
+        assert [batch["attempts"] for batch in report["batches"]] == [2, 1]
+
+
+@pytest.mark.acceptance("D1")
+def test_a_report_tells_of_a_batch_that_was_begun_and_never_came_to_anything() -> None:
+    with faulty("datagroup", "submit", "http POST /v3/async/append/email/job/", "crash_after") as simulation:
+        simulation.drop()
+        simulation.kernel.run(simulation.kernel.now + 60)
+        (job,) = simulation.jobs()
+        simulation.world.ledger.change(job, {"cancel_at": 1}, {})
+        simulation.drain()
+        report = simulation.report()
+        assert (report["outcome"], report["batches"]) == ("canceled", [])
+        assert any("may have been begun" in warning for warning in report["warnings"])
+
+
 @pytest.mark.acceptance("D2", "D11")
 @pytest.mark.parametrize(
     ("function", "operation", "kind"),
