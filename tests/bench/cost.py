@@ -6,16 +6,12 @@ Prices are those of us-east-1 by list, without the free tier; `--price NAME=VALU
 from __future__ import annotations
 
 import argparse
-import json
-import math
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from batchdrop.ports import Item, Key
+from tests.bench import cost_standing
+from tests.bench.cost_meter import Bill, Meter
 from tests.bench.report import COST, section
-from tests.simulation.asl import Execution
 from tests.simulation.run import Simulation
 from tests.simulation.scenario import Scenario, scenario
 
@@ -31,72 +27,14 @@ PRICES = {  # US dollars
     "API requests": 1e-6,
     "events": 1e-6,
 }
-MEMORY = {"submit": 1.769, "poll": 0.5, "webhook": 0.25, "finish": 1.0}  # GB, of the template
-SECONDS = {"submit": 2.0, "poll": 0.4, "webhook": 0.2, "finish": 1.0}  # an assumption: billed, a small drop
-INDEXES = 2  # each holds the whole job item, while it is open
-WRITES, READS = ("table.put_new", "table.update", "table.delete"), ("table.get", "table.query")
-
-
-@dataclass(slots=True)
-class Bill:
-    """What one job used."""
-
-    name: str
-    counts: Counter[str] = field(default_factory=Counter)
-    states: list[str] = field(default_factory=list)
-    functions: Counter[str] = field(default_factory=Counter)
-    polls: int = 0
-
-    def price(self, prices: Mapping[str, float]) -> float:
-        return sum(self.counts[name] * price for name, price in prices.items())
-
-
-class Meter:
-    """Counts what a simulation does, from outside."""
-
-    def __init__(self, simulation: Simulation, bill: Bill) -> None:
-        self.simulation, self.bill = simulation, bill
-        machine, cloud = simulation.cloud.machine, simulation.cloud
-        run_state, run_function = machine._run, cloud.run
-
-        def state(execution: Execution) -> None:
-            bill.states.append(execution.state)
-            run_state(execution)
-
-        def function(name: str, event: dict[str, Any], answer: Callable[[Any, str], None]) -> None:
-            if name != "sweep":  # it runs for all jobs together
-                bill.functions[name] += 1
-            run_function(name, event, answer)
-
-        machine._run, cloud.run = state, function  # type: ignore[method-assign]
-        simulation.table.watchers.append(self.written)
-
-    def written(self, key: Key, before: Item | None, after: Item) -> None:
-        size = max(len(json.dumps(item)) for item in (before, after) if item is not None)
-        indexed = (after.get("open") == "1") + ("listing" in after)
-        self.bill.counts["write units"] += math.ceil(size / 1024) * (1 + indexed)
-
-    def read(self) -> Bill:
-        """Everything counted, once the job has its report."""
-        bill = self.bill
-        ours = [(f, op.partition(" /")[0]) for f, op, _ in self.simulation.gate.trace.calls if f != "sweep"]
-        made = Counter(op for _, op in ours)
-        counted = {
-            "transitions": len(bill.states),
-            "invocations": sum(bill.functions.values()),
-            "GB-seconds": sum(n * MEMORY[f] * SECONDS[f] for f, n in bill.functions.items()),
-            "DynamoDB writes": sum(made[w] for w in (*WRITES, "updateItem")),
-            "read units": sum(made[r] for r in READS) * 1,
-            "S3 writes": sum(made[o] for o in ("objects.put", "objects.list")),
-            "S3 reads": sum(made[o] for o in ("objects.open", "objects.head")),
-            "vendor requests": sum(n for op, n in made.items() if op.startswith("http")),
-            "SQS requests": 3,  # sent by S3 (free), received, deleted; the empty receives of an idle queue aside
-            "API requests": bill.functions["webhook"],
-            "events": made["events.publish"],
-        }
-        bill.counts.update(counted)
-        bill.polls = bill.functions["poll"]
-        return bill
+BYTES = {  # US dollars a byte; stored ones for a month
+    "bytes to the vendor": 0.09e-9,  # out of AWS to the internet
+    "log bytes": 0.50e-9,
+    "ledger bytes": 0.25e-9,
+    "S3 bytes written": 0.023e-9,
+}
+ALL_PRICES = PRICES | BYTES | cost_standing.PRICES
+END = 5  # transitions after the last poll but one: the last question, and the end
 
 
 def job(name: str, what: Scenario, hours: float = 8.0) -> Bill:
@@ -137,6 +75,29 @@ SHOWN = (
     "transitions", "invocations", "DynamoDB writes", "write units", "read units", "S3 writes", "S3 reads",
     "vendor requests", "API requests", "events", "SQS requests", "GB-seconds",
 )  # fmt: skip
+SIZES = (
+    "S3 bytes read",
+    "S3 bytes written",
+    "ledger bytes",
+    "log bytes",
+    "bytes to the vendor",
+    "bytes from the vendor",
+)
+
+
+def goals(bills: Sequence[Bill]) -> str:
+    one, polled, many = bills
+    per_poll = [(b.counts["transitions"] - END) / max(1, b.polls - 1) for b in (one, many)]
+    rows = (
+        ("one batch with a callback: at most 10 transitions", one.counts["transitions"], 10),
+        ("one batch with a callback: at most 5 invocations", one.counts["invocations"], 5),
+        ("one batch with a callback: at most 12 DynamoDB writes", one.counts["DynamoDB writes"], 12),
+        (f"200 batches: no more transitions a poll than one batch has, {per_poll[0]:g}", per_poll[1], per_poll[0]),
+        ("a wait of two hours: at most 45 transitions", polled.counts["transitions"], 45),
+    )
+    lines = ["| goal | counted |", "| --- | --- |"]
+    lines += [f"| {what} | {'met' if found <= most else '**missed**'}: {found:g} |" for what, found, most in rows]
+    return "\n".join(lines)
 
 
 def table(bills: Sequence[Bill], prices: Mapping[str, float]) -> str:
@@ -144,23 +105,39 @@ def table(bills: Sequence[Bill], prices: Mapping[str, float]) -> str:
         "| per job | " + " | ".join(b.name for b in bills) + " | price of one |",
         "|" + " --- |" * (len(bills) + 2),
     ]
-    for name in SHOWN:
-        price = f"${prices[name]:.8f}".rstrip("0") if name in prices else "–"
-        lines.append(f"| {name} | " + " | ".join(f"{b.counts[name]:.6g}" for b in bills) + f" | {price} |")
-    lines.append("| **together** | " + " | ".join(f"${b.price(prices):.6f}" for b in bills) + " | |")
-    lines += ["", f"Functions: {'; '.join(f'{b.name}: {dict(b.functions)}' for b in bills)}."]
-    return "\n".join(lines)
+    for name in (*SHOWN, *SIZES):
+        price = cost_standing.dollars(prices[name]) if name in prices else "–"
+        lines.append(f"| {name} | " + " | ".join(f"{b.counts[name]:,.6g}" for b in bills) + f" | {price} |")
+    return "\n".join([*lines, "| **together** | " + " | ".join(f"${b.price(prices):.6f}" for b in bills) + " | |"])
+
+
+def writes(bill: Bill) -> str:
+    """Every write of a job, one by one."""
+    lines = [f"The DynamoDB writes of {bill.name}, in their order:", "", "| | by | item | what changes |"]
+    lines += ["|" + " --- |" * 4]
+    return "\n".join(lines + [f"| {n} | {by} | {item} | {what} |" for n, (by, item, what) in enumerate(bill.writes, 1)])
+
+
+def page(bills: Sequence[Bill], prices: Mapping[str, float], found: Mapping[str, float]) -> str:
+    functions = "; ".join(f"{b.name}: {', '.join(f'{n} {name}' for name, n in b.functions.items())}" for b in bills)
+    standing = cost_standing.table(found, prices, prices["GB-seconds"])
+    parts = [goals(bills), table(bills, prices), f"Invocations. {functions}.", writes(bills[0]), standing]
+    return "\n\n".join(parts)
+
+
+def pairs(given: Sequence[str]) -> dict[str, float]:
+    return {name: float(value) for name, value in (one.split("=") for one in given)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="tests.bench.cost", description=__doc__)
     parser.add_argument("--price", action="append", default=[], metavar="NAME=DOLLARS")
+    parser.add_argument("--number", action="append", default=[], metavar="NAME=NUMBER", help="of what stands all month")
     parser.add_argument("--no-write", action="store_true")
     options = parser.parse_args()
-    prices = PRICES | {k: float(v) for k, v in (p.split("=") for p in options.price)}
-    text = table(the_jobs(), prices)
+    text = page(the_jobs(), ALL_PRICES | pairs(options.price), cost_standing.numbers() | pairs(options.number))
     print(text)
-    if not options.no_write:
+    if not options.no_write and not options.price and not options.number:
         section("cost", text, COST)
 
 
