@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from collections.abc import Iterable, Sequence
@@ -51,8 +52,9 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], spare: Seque
     if out.is_terminal:
         out.print(tables.table(columns, rows, spare), soft_wrap=False)
     else:
-        for row in (columns, *rows):
-            _write("\t".join(map(tables.cell, row)))
+        for row in itertools.chain([columns], rows):
+            sys.stdout.write("\t".join(map(tables.cell, row)) + "\n")
+        sys.stdout.flush()
 
 
 def aligned(columns: Sequence[str], rows: Iterable[Sequence[object]], width: int, spare: Sequence[str] = ()) -> None:

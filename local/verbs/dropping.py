@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from local.dryrun import DryRun
     from local.upload import Progress
 
+_MOST_SHOWN = 1000  # invalid records on a terminal
+
 
 def check(
     file: Annotated[
@@ -153,7 +155,10 @@ def _print(found: DryRun, route: Route, *, is_set: bool) -> None:
     if found.problems:
         show.plain("")
         columns = (*(("file",) if is_set else ()), "line", "column", "id", "code", "message")
-        show.table(columns, [[problem[c] for c in columns] for problem in found.problems])
+        shown = found.problems[:_MOST_SHOWN] if show.out.is_terminal else found.problems
+        show.table(columns, ([problem[c] for c in columns] for problem in shown))
+        if more := len(found.problems) - len(shown):
+            show.say(f"and {more} more: in a pipe, or with --json, all are listed")
     for warning in found.warnings:
         show.say(f"warning: {warning}")
     records = f"{found.records} record{'' if found.records == 1 else 's'}"

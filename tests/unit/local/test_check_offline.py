@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from pathlib import Path
 
 import pytest
 from pytest_socket import disable_socket
+from rich.console import Console
 
 from local import seen_routes
 from tests.unit.local.conftest import Run
@@ -64,6 +66,20 @@ def test_a_file_with_another_delimiter_than_the_routes_is_warned_of(
     assert f"its columns seem to be separated by {shown}: set input.delimiter" in done.err
     items.write_text("name\nA\n")
     assert "warning" not in run("check", items, "--route", items.with_name("route.yaml")).err
+
+
+def test_a_terminal_is_not_flooded_and_says_where_the_rest_is(
+    run: Run, items: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items.write_text("itemId,price\n" + "".join(f"i{n},high\n" for n in range(1200)))
+    terminal = Console(file=io.StringIO(), force_terminal=True, width=100)
+    with monkeypatch.context() as patch:
+        patch.setattr("local.show.out", terminal)
+        done = run("check", items, "--route", items.with_name("route.yaml"))
+    shown = terminal.file.getvalue()  # type: ignore[attr-defined]
+    assert shown.count("wrong_type") == 1000
+    assert "and 200 more: in a pipe, or with --json, all are listed" in done.err
+    assert len(run("check", items, "--route", items.with_name("route.yaml"), "--json").json["problems"]) == 1200
 
 
 def test_before_the_kernel_is_built_the_way_to_it_is_told(
