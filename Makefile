@@ -1,7 +1,7 @@
 # make setup | test | lint | demo | bench | docs | lock | clean      (needs only Python >= 3.11 with venv)
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: acceptance test-browser help setup explore mutants crash test scan gates lint format demo bench bench-cold bench-aws cost docs lock clean
+.PHONY: acceptance test-browser help setup explore mutants crash test scan gates lint format demo bench bench-cold bench-flat bench-aws cost docs lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -20,7 +20,7 @@ help:
 	@echo 'make gates  the scanners and the endpoint against its description, without the other tests'
 	@echo 'make lint   ruff, mypy and sam validate only'
 	@echo 'make bench  the performance goals beside the peers (MB=5000 for large files);'
-	@echo '            bench-cold: cold starts; bench-aws: large files and many drops on the embedded AWS; cost: of a job'
+	@echo '            bench-flat: memory from 100 MB to 5 GB; bench-cold: cold starts; bench-aws: large files and many drops on the embedded AWS; cost: of a job'
 	@echo 'make explore  every single fault, every pair on the submit path, and 10,000 random runs (RUNS=...)'
 	@echo 'make crash  300 drops, vendors that misbehave, killed workers, a restart: the books must balance (CRASH_DROPS=...)'
 	@echo 'make mutants  defects put into copies of the project: some test must catch each'
@@ -88,6 +88,9 @@ bench: setup
 
 bench-cold: setup
 	@$(BIN)/python -m tests.bench.cold
+
+bench-flat: setup
+	@$(BIN)/python -m tests.bench.flat
 
 bench-aws: setup
 	@$(BIN)/python -m tests.bench.aws $(if $(MB),--mb $(MB))

@@ -26,6 +26,7 @@ class Candidate:
     walls: list[float] = field(default_factory=list)
     cpus: list[float] = field(default_factory=list)
     peaks: list[int] = field(default_factory=list)
+    written: int = 0  # bytes of its largest file
 
     @property
     def is_ours(self) -> bool:
@@ -98,4 +99,5 @@ def measure(candidates: Sequence[Candidate], out: Path, rounds: int) -> None:
             candidate.walls.append(wall)
             candidate.cpus.append(cpu)
             candidate.peaks.append(peak)
+            candidate.written = max((path.stat().st_size for path in out.iterdir()), default=0)
     shutil.rmtree(out, ignore_errors=True)
