@@ -57,6 +57,7 @@ class Job(_Stored):
     receipt: dict[str, str] = field(default_factory=dict)
     begun: bool = False  # the first step of the first batch may have been carried out before the batch was recorded
     inspection: dict[str, Any] = field(default_factory=dict)
+    halt: dict[str, Any] = field(default_factory=dict)  # how far the look into a large drop got
     duplicate_content_of: str = ""
     packaged_at: int = 0  # everything there is to submit has been submitted
     failure: dict[str, Any] = field(default_factory=dict)  # {reason, message}: why nothing (more) will be sent

@@ -10,7 +10,7 @@ from batchdrop.destinations.base import Output, Payload
 from batchdrop.errors import DropRefused
 from batchdrop.job import Job
 from batchdrop.ports import ObjectRef, Objects
-from batchdrop.records.inspect import look
+from batchdrop.records.inspect import Halt, look
 from batchdrop.records.inspection import Inspection
 from batchdrop.records.model import Checkpoint, SourceRecord
 from batchdrop.records.packager import Packager, Packed
@@ -144,15 +144,31 @@ class Looked:
     ready: Sequence[Packed] = ()
 
 
-def look_into(job: Job, route: Route, objects: Objects, check: Callable[[], None]) -> Looked:
-    """One pass over the whole drop before anything is sent; `DropRefused` if it cannot be used."""
+def look_into(
+    job: Job,
+    route: Route,
+    objects: Objects,
+    check: Callable[[], None],
+    keep: Callable[[dict[str, Any]], None] = lambda _: None,
+) -> Looked:
+    """One pass over the whole drop before anything is sent; `DropRefused` if it cannot be used.
+
+    Where it is interrupted, `keep` is told how far it got, to be put into `job.halt` by the time of the next look.
+    """
     output = route.vendor.output(route.account)
     spec = input_spec(route, output)
     if output.format in SETS:
         from batchdrop.set_parcels import look_into_set
 
         return Looked(look_into_set(job, spec, output, objects, check))
-    looked = look(StoredSource(objects, job.drop), spec, _target(output), check=check)
+    looked = look(
+        StoredSource(objects, job.drop),
+        spec,
+        _target(output),
+        check=check,
+        halt=Halt.from_json(job.halt) if job.halt else None,
+        keep=lambda halt: keep(halt.to_json()),
+    )
     return Looked(looked.inspection.to_json(), looked.ready)
 
 

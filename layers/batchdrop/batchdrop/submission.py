@@ -159,16 +159,20 @@ class Submission:
     def _inspect(self) -> None:
         self._need_time()
         try:
-            looked = look_into(self.job, self.route, self.world.objects, self._need_time)
+            looked = look_into(self.job, self.route, self.world.objects, self._need_time, self._keep_halt)
         except DropRefused as error:
             counted = count_unusable(self.job, self.route, self.world.objects, error)
             raise GiveUp(error.reason, str(error), line=error.line, offset=error.offset, records=counted) from None
         self.ready, found = looked.ready, looked.found
         self.unsaved |= {"inspection": found, "duplicate_content_of": self._same_content(str(found["sha256"]))}
+        self.unsaved |= {"halt": {}} if self.job.halt else {}
         if self.job.size > CHEAP:
             self.job = self._hold()
         else:
             self.job = self.session.job = replace(self.job, **self.unsaved)
+
+    def _keep_halt(self, halt: dict[str, Any]) -> None:
+        self.unsaved["halt"] = halt
 
     def _same_content(self, sha256: str) -> str:
         """The job that had these bytes before, unless it came to nothing: then this one takes its place."""

@@ -7,6 +7,7 @@
 const std = @import("std");
 const text = @import("text.zig");
 const types = @import("types.zig");
+const Digest = @import("digest.zig").Digest;
 const csv = @import("csv.zig");
 const json = @import("json.zig");
 
@@ -32,6 +33,18 @@ export fn batchdrop_utf8(ptr: [*]const u8, len: usize) usize {
         at = if (stop == at) return at else stop;
     }
     return at;
+}
+
+export fn batchdrop_digest_begin(digest: *Digest) void {
+    digest.begin();
+}
+
+export fn batchdrop_digest_update(digest: *Digest, ptr: [*]const u8, len: usize) void {
+    digest.update(ptr[0..len]);
+}
+
+export fn batchdrop_digest_sum(digest: *const Digest, sum: *[32]u8) void {
+    sum.* = digest.sum();
 }
 
 export fn batchdrop_csv(spec: *const csv.Spec, call: *const Call, run: *Run) void {

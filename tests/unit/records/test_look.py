@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from batchdrop.errors import DropRefused
-from batchdrop.records.inspect import Looked, look
+from batchdrop.records import expand as expand_module
+from batchdrop.records import inspect as inspect_module
+from batchdrop.records.digest import Digest
+from batchdrop.records.inspect import Halt, Looked, look
 from batchdrop.records.packager import Packager, Packed
 from batchdrop.records.source import BytesSource
 from batchdrop.records.spec import InputSpec, OutputFormat, OutputSpec
@@ -84,3 +91,73 @@ def test_a_batch_that_is_never_sent_leaves_no_file_behind() -> None:
     assert found.ready[0].payload is not None
     assert found.ready[0].payload.size > 32_000_000
     del found
+
+
+class Impatient(Exception):
+    """Time is up."""
+
+
+def in_pieces(data: bytes, spec: InputSpec, patience: int) -> tuple[Looked, int]:
+    """Look into a drop in as many goes as it takes, of so many blocks each; what each kept goes through JSON."""
+    halts: list[str] = []
+    while True:
+        blocks = iter(range(patience))
+
+        def check(blocks: Iterator[int] = blocks) -> None:
+            if next(blocks, None) is None:
+                raise Impatient
+
+        halt = Halt.from_json(json.loads(halts[-1])) if halts else None
+        try:
+            source = BytesSource("drop", data)
+            found = look(
+                source, spec, None, check=check, halt=halt, keep=lambda h: halts.append(json.dumps(h.to_json()))
+            )
+            return found, len(halts)
+        except Impatient:
+            assert len(halts) < 500
+
+
+@pytest.mark.parametrize("name", ["csv", "csv without an end", "ndjson", "json", "invalid ones"])
+@pytest.mark.parametrize("patience", [9, 15])
+def test_a_look_that_was_interrupted_goes_on_where_it_ended(
+    name: str, patience: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inspect_module, "LARGE", 0)
+    monkeypatch.setattr(expand_module, "BLOCK", 777)
+    expected = look(BytesSource("drop", SAMPLES[name]), SPEC, None).inspection
+    found, halts = in_pieces(SAMPLES[name], SPEC, patience)
+    assert found.inspection == expected
+    assert expected.sha256 == hashlib.sha256(SAMPLES[name]).hexdigest()
+    assert halts > 0
+
+
+def test_what_is_wrong_behind_an_interruption_is_told_with_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inspect_module, "LARGE", 0)
+    monkeypatch.setattr(expand_module, "BLOCK", 777)
+    with pytest.raises(DropRefused) as refused:
+        in_pieces(LINES + b"\xff\n", SPEC, 12)
+    assert (refused.value.reason, refused.value.offset) == ("encoding", len(LINES))
+    assert refused.value.line == len(ROWS) + 1
+
+
+def test_packed_drops_and_small_ones_are_looked_into_anew() -> None:
+    kept: list[Halt] = []
+
+    def check() -> None:
+        raise Impatient
+
+    for data in (LINES, gzip.compress(LINES)):
+        with pytest.raises(Impatient):
+            look(BytesSource("drop", data), SPEC, None, check=check, keep=kept.append)
+    assert kept == []
+
+
+@given(st.lists(st.binary(max_size=200), max_size=8))
+def test_a_digest_put_down_and_taken_up_again_is_sha256(pieces: list[bytes]) -> None:
+    digest = Digest()
+    for piece in pieces:
+        digest.update(piece)
+        digest = Digest(digest.keep())
+    assert digest.hexdigest() == hashlib.sha256(b"".join(pieces)).hexdigest()
+    assert digest.total == sum(map(len, pieces))

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
+from typing import Any
 
 from batchdrop.errors import DropRefused
+from batchdrop.records.digest import Digest
 from batchdrop.records.duplicates import find_duplicates
 from batchdrop.records.expand import BLOCK, Packed, detect, expand, guarded, limited
 from batchdrop.records.inspection import Inspection
+from batchdrop.records.model import Checkpoint
 from batchdrop.records.packager import Packager
 from batchdrop.records.packager import Packed as Batch
-from batchdrop.records.scans import ArrayScan, CsvScan, LineScan, Scan, count, empty
+from batchdrop.records.scans import Again, ArrayScan, CsvScan, Found, LineScan, Scan, count, empty
 from batchdrop.records.sniff import BOM, sniff
 from batchdrop.records.source import Source
 from batchdrop.records.spec import InputSpec, OutputSpec
 from batchdrop.records.utf8 import Utf8Check
 
-_SCANS: dict[str, Callable[[Iterator[bytes], InputSpec, int], Scan]] = {
+_SCANS: dict[str, Callable[[Iterator[bytes], InputSpec, int, Again | None], Scan]] = {
     "csv": CsvScan,
     "json": ArrayScan,
     "ndjson": LineScan,
 }
 _HEAD = 4096
+LARGE = 2_000_000_000  # bytes of a drop whose look can be put down and taken up again
 READY_BYTES = 256_000_000  # packaged on the way at most; a function has twice that on its disk
 
 
@@ -34,6 +38,23 @@ class Looked:
 
     inspection: Inspection
     ready: list[Batch]
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Where a look had to end: at a record of a file that is neither packed nor converted."""
+
+    inspection: Inspection
+    at: Checkpoint
+    digest: str
+
+    def to_json(self) -> dict[str, object]:
+        return {"inspection": self.inspection.to_json(), "at": self.at.to_json(), "digest": self.digest}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Halt:
+        at = Checkpoint.from_json(data["at"])
+        return cls(Inspection.from_json(data["inspection"]), at, str(data["digest"]))
 
 
 def _nothing() -> None:
@@ -55,22 +76,28 @@ def look(
     *,
     check: Callable[[], None] = _nothing,
     room: int = READY_BYTES,
+    halt: Halt | None = None,
+    keep: Callable[[Halt], None] | None = None,
 ) -> Looked:
     """As `inspect`, and package what is read on the way, as much as goes into `room` bytes.
 
-    The batches may be used only now that the whole drop is known to be usable; close each one's payload.
+    The batches may be used only now that the whole drop is known to be usable; close each one's payload. Where the
+    look into a large drop is interrupted, `keep` is told where, and `halt` says where to go on.
     """
     with source.open(0, min(source.size, BLOCK)) as stream:
         head = stream.read(len(BOM) + 1)
     if not head:
         raise empty()
     packed = detect(head, spec.compression)
+    going = None
     try:
-        looked = _Look(source, spec, packed, check).whole(output, room)
+        going = _Look(source, spec, packed, check, halt)
+        looked = going.whole(None if halt else output, room, keep)
     except DropRefused as error:
         if error.line is not None or error.offset is None:
             raise
-        line = _line_at(source, packed, spec.encoding, error.offset, check)
+        known = going.here if going else Checkpoint(0, 1, 0)
+        line = _line_at(source, packed, spec.encoding, known, error.offset)
         raise DropRefused(error.reason, f"{error} (line {line})", line=line, offset=error.offset) from error
     if spec.duplicates == "allow":
         return looked
@@ -90,17 +117,32 @@ def _close(batches: list[Batch]) -> None:
 class _Look:
     """One pass."""
 
-    def __init__(self, source: Source, spec: InputSpec, packed: Packed, check: Callable[[], None]) -> None:
+    def __init__(
+        self, source: Source, spec: InputSpec, packed: Packed, check: Callable[[], None], halt: Halt | None
+    ) -> None:
         self._source, self._spec, self._packed, self._check = source, spec, packed, check
-        self._digest = hashlib.sha256()
-        blocks = _checked(expand(source, packed, 0, self._digest.update, spec.encoding), source, packed, spec, check)
-        first = _first(blocks)
-        sniffed = sniff(first, source.name, spec)
-        self._format = sniffed.format
-        self._text = _Text(chain([first], blocks), sniffed.body)
-        self._scan = _SCANS[sniffed.format](iter(self._text), spec, sniffed.body)
+        is_plain = packed == "none" and spec.encoding == "utf-8" and not spec.json_key
+        self._kept = Digest(halt.digest if halt else "") if is_plain and source.size >= LARGE else None
+        self._digest = self._kept or hashlib.sha256()
+        start = halt.at.offset if halt else 0
+        tap = _after(self._digest.update, self._kept.total - start if self._kept and halt else 0)
+        blocks = _checked(expand(source, packed, start, tap, spec.encoding), source, packed, spec, check)
+        if halt:
+            again = Again(_found(halt.inspection), halt.at)
+            self._format, self._text = halt.inspection.format, _Text(blocks, 0, start)
+        else:
+            first = _first(blocks)
+            sniffed = sniff(first, source.name, spec)
+            again, self._format = None, sniffed.format
+            self._text = _Text(chain([first], blocks), sniffed.body)
+        self._scan = _SCANS[self._format](iter(self._text), spec, self._text.body, again)
 
-    def whole(self, output: OutputSpec | None, room: int) -> Looked:
+    @property
+    def here(self) -> Checkpoint:
+        """The place before the next record."""
+        return self._scan.walk.here
+
+    def whole(self, output: OutputSpec | None, room: int, keep: Callable[[Halt], None] | None) -> Looked:
         ready: list[Batch] = []
         try:
             if output:
@@ -109,8 +151,10 @@ class _Look:
             self._scan.finish()
             if self._packed == "zip":
                 _hash_stored(self._source, self._digest.update, self._check)
-        except BaseException:
+        except Exception as error:
             _close(ready)
+            if self._kept and keep and not isinstance(error, DropRefused):
+                keep(Halt(self._inspection(), self.here, self._kept.keep()))
             raise
         return Looked(self._inspection(), ready)
 
@@ -139,19 +183,36 @@ class _Look:
 
 
 class _Text:
-    """The file's text after its byte-order mark, checked to be UTF-8 on the way."""
+    """The file's text after its byte-order mark, checked to be UTF-8 on the way. `size` is where it is."""
 
-    def __init__(self, blocks: Iterator[bytes], body: int) -> None:
-        self._blocks, self._body = blocks, body
-        self.size = 0
+    def __init__(self, blocks: Iterator[bytes], body: int, size: int = 0) -> None:
+        self._blocks, self.body = blocks, body
+        self.size = size
 
     def __iter__(self) -> Iterator[bytes]:
-        utf8 = Utf8Check()
+        utf8 = Utf8Check(self.size)
         for block in self._blocks:
             utf8.feed(block)
-            yield block if self.size else block[self._body :]
+            yield block if self.size else block[self.body :]
             self.size += len(block)
         utf8.finish()
+
+
+def _after(update: Callable[[bytes], object], count: int) -> Callable[[bytes], object]:
+    """The same, for all but the first `count` bytes."""
+    if not count:
+        return update
+
+    def later(data: bytes) -> None:
+        nonlocal count
+        update(data[count:])
+        count = max(0, count - len(data))
+
+    return later
+
+
+def _found(inspection: Inspection) -> Found:
+    return Found(inspection.start, header=inspection.header, warnings=list(inspection.warnings))
 
 
 def _checked(
@@ -174,12 +235,11 @@ def _first(blocks: Iterator[bytes]) -> bytes:
     return head
 
 
-def _line_at(source: Source, packed: Packed, encoding: str, offset: int, check: Callable[[], None]) -> int:
-    """The line of a byte. Only asked for where a drop is refused, so that all others need not count lines."""
-    line = 1
+def _line_at(source: Source, packed: Packed, encoding: str, known: Checkpoint, offset: int) -> int:
+    """The line of a byte, counted from the last record before it."""
+    start, line = (known.offset, known.line) if known.offset <= offset else (0, 1)
     try:
-        for block in limited(expand(source, packed, encoding=encoding), offset):
-            check()
+        for block in limited(expand(source, packed, start, encoding=encoding), offset - start):
             line += block.count(b"\n")
     except DropRefused:
         pass  # the file breaks off there

@@ -160,9 +160,8 @@ class Kernel:
     """The loop for one format."""
 
     def __init__(self, spec: CsvSpec | JsonSpec) -> None:
-        library = _library()
         self._spec = spec
-        self._function = library.batchdrop_csv if isinstance(spec, CsvSpec) else library.batchdrop_json
+        self._function = getattr(library(), "batchdrop_csv" if isinstance(spec, CsvSpec) else "batchdrop_json")
 
     def run(self, mode: Mode, data: bytes, at: int, desk: Desk, size: int, most: int) -> Run:
         """Go through `data` from `at` on, writing at most `size` bytes and doing at most `most` records."""
@@ -180,13 +179,14 @@ def c_array(kind: type[Any], items: Sequence[Any]) -> Any:
 
 def utf8_prefix(data: bytes) -> int:
     """How much of the text is certainly UTF-8; all of it, unless something is wrong or cut off."""
-    return int(_library().batchdrop_utf8(data, c_size_t(len(data))))
+    return int(library().batchdrop_utf8(data, c_size_t(len(data))))
 
 
 @cache
-def _library() -> Any:
+def library() -> Any:
+    """The kernel, loaded."""
     if not LIBRARY.exists():
         raise RuntimeError(f"{LIBRARY.name} is not built; run: make setup")
-    library = ctypes.CDLL(str(LIBRARY))
-    library.batchdrop_utf8.restype = c_size_t
-    return library
+    loaded = ctypes.CDLL(str(LIBRARY))
+    loaded.batchdrop_utf8.restype = c_size_t
+    return loaded

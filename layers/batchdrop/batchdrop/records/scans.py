@@ -32,6 +32,14 @@ class Found:
     warnings: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Where a scan that could not end goes on."""
+
+    found: Found
+    at: Checkpoint
+
+
 def empty() -> DropRefused:
     return DropRefused("empty", "the file holds no record")
 
@@ -63,9 +71,10 @@ def counted(walk: Walk) -> int:
 class LineScan:
     """NDJSON: nothing can be wrong with the whole file."""
 
-    def __init__(self, chunks: Iterator[bytes], spec: InputSpec, body: int) -> None:
-        self.found = Found(Checkpoint(body, 1, 0))
-        self.walk = json_form(is_array=False).walk(chunks, self.found.start, spec.max_record_bytes)
+    def __init__(self, chunks: Iterator[bytes], spec: InputSpec, body: int, again: Again | None) -> None:
+        self.found = again.found if again else Found(Checkpoint(body, 1, 0))
+        at = again.at if again else self.found.start
+        self.walk = json_form(is_array=False).walk(chunks, at, spec.max_record_bytes)
 
     def finish(self) -> None:
         self.found.records = counted(self.walk)
@@ -74,10 +83,11 @@ class LineScan:
 class CsvScan:
     """CSV: the header, and quotes that all close. Raises `DropRefused`."""
 
-    def __init__(self, chunks: Iterator[bytes], spec: InputSpec, body: int) -> None:
-        self.found = Found(Checkpoint(body, 1, 0))
-        self.walk = csv_form(spec).walk(chunks, self.found.start, spec.max_record_bytes)
-        if not _take_header(self.walk, spec, self.found):
+    def __init__(self, chunks: Iterator[bytes], spec: InputSpec, body: int, again: Again | None) -> None:
+        self.found = again.found if again else Found(Checkpoint(body, 1, 0))
+        at = again.at if again else self.found.start
+        self.walk = csv_form(spec).walk(chunks, at, spec.max_record_bytes)
+        if not again and not _take_header(self.walk, spec, self.found):
             raise empty()
 
     def finish(self) -> None:
@@ -137,13 +147,16 @@ def _use_header(header: Sequence[str], spec: InputSpec, found: Found) -> None:
 class ArrayScan:
     """A JSON array: that it is one, where it begins, and that it ends. Raises `DropRefused`."""
 
-    def __init__(self, chunks: Iterator[bytes], spec: InputSpec, body: int) -> None:
-        head, start = _begin(chunks, spec, body)
-        self.found = Found(Checkpoint(body + start, 1 + head.count(b"\n", 0, start), 0))
-        self.walk = json_form(is_array=True).walk(
-            chain([head[start:]], chunks), self.found.start, spec.max_record_bytes
-        )
-        self._prefix = head[:start] if spec.json_key else b""
+    def __init__(self, chunks: Iterator[bytes], spec: InputSpec, body: int, again: Again | None) -> None:
+        self._prefix = b""
+        if again:
+            self.found, at = again.found, again.at
+        else:
+            head, start = _begin(chunks, spec, body)
+            self.found = Found(Checkpoint(body + start, 1 + head.count(b"\n", 0, start), 0))
+            self._prefix, at = head[:start] if spec.json_key else b"", self.found.start
+            chunks = chain([head[start:]], chunks)
+        self.walk = json_form(is_array=True).walk(chunks, at, spec.max_record_bytes)
         self._chunks, self._spec = chunks, spec
 
     def finish(self) -> None:

@@ -12,9 +12,9 @@ from batchdrop.records.kernel import utf8_prefix
 class Utf8Check:
     """Feed it every block in order; raises `DropRefused("encoding")` at the first byte that is not UTF-8."""
 
-    def __init__(self) -> None:
+    def __init__(self, offset: int = 0) -> None:
         self._held = b""
-        self._offset = 0  # of the first byte held, or to come
+        self._offset = offset  # of the first byte held, or to come
 
     def feed(self, block: bytes) -> None:
         data = self._held + block if self._held else block
