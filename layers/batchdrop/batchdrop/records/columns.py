@@ -128,7 +128,8 @@ class Columns:
         """What is wrong with a row before its values are looked at."""
         if len(row) != len(self.header):
             code = "row_too_long" if len(row) > len(self.header) else "row_too_short"
-            return Problem(code, f"the row has {len(row)} cells, the header {len(self.header)}")
+            cells_ = "1 cell" if len(row) == 1 else f"{len(row)} cells"
+            return Problem(code, f"the row has {cells_}, the header {len(self.header)}")
         for index, cell in enumerate(row):
             if "\0" in cell:
                 return Problem("nul", "the cell holds a NUL character", self.header[index])

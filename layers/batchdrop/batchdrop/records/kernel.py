@@ -186,7 +186,7 @@ def utf8_prefix(data: bytes) -> int:
 def library() -> Any:
     """The kernel, loaded."""
     if not LIBRARY.exists():
-        raise RuntimeError(f"{LIBRARY.name} is not built; run: make setup")
+        raise ImportError(f"{LIBRARY.name} is not built; run: make setup")
     loaded = ctypes.CDLL(str(LIBRARY))
     loaded.batchdrop_utf8.restype = c_size_t
     return loaded
