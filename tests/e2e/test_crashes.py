@@ -12,7 +12,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -29,7 +31,7 @@ DROPS = int(os.environ.get("CRASH_DROPS", "20"))
 KILLS = int(os.environ.get("CRASH_KILLS", "3"))  # times that half of the workers are killed
 SEED = int(os.environ.get("CRASH_SEED", "1"))
 SECONDS = float(os.environ.get("CRASH_SECONDS", "240"))
-WORKERS = 6  # of a function, side by side
+POLLERS, FINISHERS = 6, 16  # workers of a function side by side
 KILL_EVERY, SWEEP_EVERY, CALL_EVERY = 2.0, 6.0, 1.5
 
 
@@ -48,8 +50,8 @@ def small_account(rig: Rig) -> Iterator[None]:
     functions, outputs = rig.client("lambda"), rig.stack.outputs
     poll, finish = outputs["PollFunctionName"], outputs["FinishFunctionName"]
     functions.update_function_configuration(FunctionName=finish, Timeout=30)
-    for name in (poll, finish):
-        functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=WORKERS)
+    for name, workers in ((poll, POLLERS), (finish, FINISHERS)):
+        functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=workers)
     yield
     functions.update_function_configuration(FunctionName=finish, Timeout=900)
     for name in (poll, finish):
@@ -102,25 +104,32 @@ def _until_drained(rig: Rig, mischief: Mischief, drops: Sequence[Dropped], end: 
     """Trouble for as long as there are kills left, then healing; the sweep now and then, as its schedule would."""
     until, kills, began = Until(rig, drops), KILLS, time.monotonic()
     due = dict.fromkeys(("kill", "call", "sweep"), began + 3)
-    while not (mischief.told["restarts"] and until.all_closed()):
-        now = time.monotonic()
-        assert now < end, f"{len(until.open)} still open\n" + "\n".join(map(rig.story, until.open[:10]))
-        if kills:
-            mischief.order_faults()
-        else:
-            mischief.heal()
-        if kills and now >= due["kill"] and (mischief.calls_in_flight() or now >= due["kill"] + 5):
-            kills -= 1
-            mischief.strike(restart=KILLS - kills == max(2, KILLS // 4))
-            due["kill"] = time.monotonic() + KILL_EVERY
-            mischief.slow_down()
-        if now >= due["call"]:
-            due["call"] = now + CALL_EVERY
-            mischief.call_back_at_random()
-        if now >= due["sweep"]:
-            due["sweep"] = now + SWEEP_EVERY
-            mischief.sweep()
-        time.sleep(PAUSE / 5)
+    with ThreadPoolExecutor(2) as aside:
+        while not (mischief.told["restarts"] and until.all_closed()):
+            now = time.monotonic()
+            assert now < end, f"{len(until.open)} still open\n" + "\n".join(map(rig.story, until.open[:10]))
+            if kills:
+                mischief.order_faults()
+            else:
+                mischief.heal()
+            if kills and now >= due["kill"] and (mischief.calls_in_flight() or now >= due["kill"] + 5):
+                kills -= 1
+                mischief.strike(restart=KILLS - kills == max(2, KILLS // 10))
+                due["kill"] = time.monotonic() + KILL_EVERY
+                mischief.slow_down()
+            for name, errand, every in (
+                ("call", mischief.call_back_at_random, CALL_EVERY),
+                ("sweep", mischief.sweep, SWEEP_EVERY),
+            ):
+                if now >= due[name]:
+                    due[name] = float("inf")  # until it is done
+                    aside.submit(errand).add_done_callback(partial(_again, due, name, every))
+            time.sleep(PAUSE / 5)
+
+
+def _again(due: dict[str, float], name: str, every: float, done: Future[None]) -> None:
+    due[name] = time.monotonic() + every
+    done.result()
 
 
 def _tell(mischief: Mischief, balance: Balance, seconds: float) -> None:
