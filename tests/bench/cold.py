@@ -50,10 +50,11 @@ def script(paths: list[Path], body: str) -> list[str]:
 def ours(build: Path) -> dict[str, list[str]]:
     found = {}
     for name, parts in CLIENTS.items():
+        paths = [build / f"{name.title()}Function", build / "Library" / "python"]
         body = f"import app\nfor part in {parts!r}: getattr(app.world, part)"
-        if "http" in parts:  # what the client loads with its first call
-            body += "\nimport batchdrop.transport"
-        found[name] = script([build / f"{name.title()}Function", build / "Library" / "python"], body)
+        found[name] = script(paths, body)
+        if name == "poll":  # what the first call to a vendor adds, here as elsewhere
+            found["poll, then a vendor's HTTP"] = script(paths, f"{body}\nimport batchdrop.transport")
     return found
 
 
