@@ -22,6 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 COPIED = ("functions", "layers", "local", "tests", "pyproject.toml", "template.yaml", "samconfig.toml", "events")
 LIBRARY = "layers/batchdrop/batchdrop/"
+KERNEL = "layers/batchdrop/targets/kernel.py"
 ASL = "functions/workflow/job.asl.yaml"
 FAULTS, ROWS = "tests/simulation/test_faults.py", "tests/simulation/test_rows.py"
 HTTP_TESTS = ("tests/unit/test_http_client.py", "tests/unit/test_http_verdict.py", "tests/unit/test_http_given_urls.py")
@@ -403,10 +404,10 @@ MUTANTS = (
     ),
     # records
     Mutant(
-        "lines split where Unicode does",
-        LIBRARY + "records/jsoncodec.py",
-        "records = len(lines.decode_lines(block.data))",
-        "records = len(block.data.decode().splitlines())",
+        "lines ended by carriage returns",
+        "layers/batchdrop/kernel/json.zig",
+        "const end = std.mem.indexOfScalarPos(u8, self.in, self.start, '\\n') orelse {",
+        "const end = std.mem.indexOfScalarPos(u8, self.in, self.start, '\\r') orelse {",
         RECORDS,
     ),
     Mutant(
@@ -430,6 +431,8 @@ def find(mutant: Mutant) -> tuple[bool, str, float]:
         if mutant.old not in text:
             return False, "its place in the source is gone", 0.0
         file.write_text(text.replace(mutant.old, mutant.new))
+        if file.suffix == ".zig":
+            subprocess.run([sys.executable, KERNEL, LIBRARY + "records/libkernel.so"], cwd=root, check=True)
         for tests in mutant.tests:
             caught = _caught(root, tests)
             if caught:
