@@ -219,6 +219,19 @@ def test_a_report_tells_of_a_batch_that_was_begun_and_never_came_to_anything() -
         assert any("may have been begun" in warning for warning in report["warnings"])
 
 
+@pytest.mark.acceptance("D1")
+def test_a_report_tells_of_no_batch_where_none_was_begun() -> None:
+    with Simulation(scenario("datagroup")) as simulation:
+        simulation.drop()
+        simulation.kernel.run(simulation.kernel.now + DAY, lambda: bool(simulation.jobs()))
+        (job,) = simulation.jobs()
+        simulation.world.ledger.change(job, {"cancel_at": 1}, {})
+        simulation.drain()
+        assert simulation.report()["batches"] == []
+        assert simulation.report()["warnings"] == []
+        assert "prepared" in simulation.jobs()[0].receipt
+
+
 @pytest.mark.acceptance("D2", "D11")
 @pytest.mark.parametrize(
     ("function", "operation", "kind"),
