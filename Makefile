@@ -1,7 +1,7 @@
 # make setup | test | lint | demo | bench | docs | lock | clean      (needs only Python >= 3.11 with venv)
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: acceptance test-browser help setup explore mutants crash test scan gates lint format demo bench bench-cold bench-flat bench-aws cost docs lock clean
+.PHONY: acceptance test-browser help setup explore mutants crash test scan gates lint format demo bench bench-cold bench-flat bench-aws arm64 cost docs lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -23,6 +23,7 @@ help:
 	@echo '            bench-flat: memory from 100 MB to 5 GB; bench-cold: cold starts; bench-aws: large files and many drops on the embedded AWS; cost: of a job'
 	@echo 'make explore  every single fault, every pair on the submit path, and 10,000 random runs (RUNS=...)'
 	@echo 'make crash  300 drops, vendors that misbehave, killed workers, a restart: the books must balance (CRASH_DROPS=...)'
+	@echo 'make arm64  the records engine on an emulated arm64 processor (Debian; slow)'
 	@echo 'make mutants  defects put into copies of the project: some test must catch each'
 	@echo 'make docs   the parts of the documentation that are made from the code'
 	@echo 'make clean  stop the local stack and remove what was built'
@@ -88,6 +89,9 @@ bench: setup
 
 bench-cold: setup
 	@$(BIN)/python -m tests.bench.cold
+
+arm64: setup
+	@sh tests/arm64.sh $(BIN)/python
 
 bench-flat: setup
 	@$(BIN)/python -m tests.bench.flat
