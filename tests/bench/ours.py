@@ -13,7 +13,7 @@ from batchdrop.records.spec import InputSpec, OutputSpec
 from tests.bench.data import FAILS_EVERY, TYPES, Files
 
 LIMIT = int(os.environ.get("BENCH_LIMIT", "50000000"))
-_INPUT = InputSpec(id=("id",), types=TYPES, empty="null")
+_INPUT = InputSpec(id=("id",), types=TYPES, empty="null", duplicates="reject")
 
 
 def convert(source: Path, out: Path, output: OutputSpec, spec: InputSpec = _INPUT) -> None:

@@ -12,13 +12,45 @@ const csv = @import("csv.zig");
 const json = @import("json.zig");
 
 const Call = types.Call;
-const Mode = types.Mode;
+const Hash = types.Hash;
 const Out = types.Out;
+const Sip = std.crypto.auth.siphash.SipHash128(2, 4);
 const Run = types.Run;
 const Stop = types.Stop;
 
 comptime {
     _ = @import("number.zig");
+}
+
+/// Of the record's id.
+fn hash(reader: anytype, out: *Out, key: *const [16]u8, into: *Hash) types.Failure!void {
+    const before = out.len;
+    try reader.id(out);
+    into.* = hashed(out.room[before..out.len], key);
+    out.len = before;
+}
+
+fn hashed(id: []const u8, key: *const [16]u8) Hash {
+    const sum = Sip.toInt(id, key);
+    return .{ .one = @truncate(sum), .two = @truncate(sum >> 64) };
+}
+
+export fn batchdrop_hash(ptr: [*]const u8, len: usize, key: *const [16]u8, into: *Hash) void {
+    into.* = hashed(ptr[0..len], key);
+}
+
+/// Whether any of the hashes is there twice; they are put in order.
+export fn batchdrop_has_twice(ptr: [*]Hash, len: usize) bool {
+    const hashes = ptr[0..len];
+    std.mem.sortUnstable(Hash, hashes, {}, isBefore);
+    for (1..@max(len, 1)) |i| {
+        if (hashes[i].one == hashes[i - 1].one and hashes[i].two == hashes[i - 1].two) return true;
+    }
+    return false;
+}
+
+fn isBefore(_: void, a: Hash, b: Hash) bool {
+    return if (a.one == b.one) a.two < b.two else a.one < b.one;
 }
 
 /// The length of the beginning of the text that is UTF-8; all of it where nothing is wrong.
@@ -74,7 +106,7 @@ fn go(reader: anytype, call: *const Call, run: *Run) void {
         if (run.records == call.most) break .full;
         if (call.mode != .scan) {
             if (found == .careful) break .careful;
-            if (written(reader, call.mode, &out)) |stop| break stop;
+            if (written(reader, call, &out, run.records)) |stop| break stop;
             if (call.places) |places| {
                 lines += text.lines(call.in[counted..reader.start]);
                 counted = reader.start;
@@ -94,17 +126,20 @@ fn go(reader: anytype, call: *const Call, run: *Run) void {
 }
 
 /// Write the record the reader is at, or its id; why that could not be, if it could not.
-fn written(reader: anytype, mode: Mode, out: *Out) ?Stop {
+fn written(reader: anytype, call: *const Call, out: *Out, number: usize) ?Stop {
     const before = out.len;
-    write(reader, mode, out) catch |failure| {
+    write(reader, call, out, number) catch |failure| {
         out.len = before;
         return if (failure == error.Full) .full else .careful;
     };
     return null;
 }
 
-fn write(reader: anytype, mode: Mode, out: *Out) types.Failure!void {
-    if (mode == .encode) return reader.encode(out);
+fn write(reader: anytype, call: *const Call, out: *Out, number: usize) types.Failure!void {
+    if (call.mode == .encode) {
+        try reader.encode(out);
+        return if (call.hashes) |hashes| hash(reader, out, &call.key, &hashes[number]);
+    }
     const before = out.len;
     // What is far smaller than the room need not be written to know that it fits.
     if (reader.most() < out.room.len) try reader.check(out) else try reader.encode(out);

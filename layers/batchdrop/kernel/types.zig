@@ -36,7 +36,12 @@ pub const Call = extern struct {
     size: usize,
     most: usize, // records
     places: ?[*]Place, // room for as many
+    hashes: ?[*]Hash, // as well
+    key: [16]u8, // of the hashes
 };
+
+/// What stands for an id: no two ids share it, and nobody who does not know the key can make two that do.
+pub const Hash = extern struct { one: u64, two: u64 };
 
 /// How far a call got, from `at` on.
 pub const Run = extern struct {

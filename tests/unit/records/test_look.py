@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from batchdrop.errors import DropRefused
 from batchdrop.records import expand as expand_module
+from batchdrop.records import idhashes
 from batchdrop.records import inspect as inspect_module
 from batchdrop.records.digest import Digest
 from batchdrop.records.inspect import Halt, Looked, look
@@ -161,3 +162,39 @@ def test_a_digest_put_down_and_taken_up_again_is_sha256(pieces: list[bytes]) -> 
         digest = Digest(digest.keep())
     assert digest.hexdigest() == hashlib.sha256(b"".join(pieces)).hexdigest()
     assert digest.total == sum(map(len, pieces))
+
+
+some_ids = st.lists(
+    st.sampled_from(["1", "2", "a", '"a"', '"\\u0061"', '"1"', "null", "1.0", '"é"', '"a/b"']), min_size=1, max_size=6
+)
+
+
+@given(some_ids, some_ids, st.booleans(), st.sampled_from([("id",), ("id", "n.x")]))
+def test_ids_that_come_twice_are_found_in_the_same_pass(
+    ids: list[str], others: list[str], array: bool, names: tuple[str, ...]
+) -> None:
+    items = [f'{{"id":{one},"n":{{"x":{other}}}}}' for one, other in zip(ids, others * 6, strict=False)]
+    text = "[" + ",".join(items) + "]" if array else "\n".join(items)
+    spec = InputSpec(id=names, duplicates="reject", forbidden_in_id="/")
+    source = BytesSource("drop", text.encode())
+    found = look(source, spec, OutputSpec("ndjson", 50))
+    expected = look(source, spec, None).inspection
+    assert found.inspection == expected
+    again = [seen(batch) for batch in Packager(source, spec, OutputSpec("ndjson", 50), expected).batches()]
+    assert [seen(batch) for batch in found.ready] == (again if not expected.duplicates else [])
+
+
+@pytest.mark.parametrize("repeated", [0, 17, 399])
+def test_a_table_with_an_id_that_comes_twice_is_not_ready(repeated: int) -> None:
+    spec = InputSpec(id=("id",), duplicates="reject")
+    once = look(BytesSource("drop", TABLE), spec, OutputSpec("ndjson", 1000))
+    assert once.ready[-1].last
+    twice = look(BytesSource("drop", TABLE + f"{repeated},again,1\n".encode()), spec, OutputSpec("ndjson", 1000))
+    assert (twice.ready, list(twice.inspection.duplicates)) == ([], [401])
+
+
+def test_of_too_many_ids_it_is_asked_more_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(idhashes, "MOST", 399)
+    monkeypatch.setattr(inspect_module, "find_duplicates", lambda *_: pytest.fail("asked"))
+    with pytest.raises(pytest.fail.Exception, match="asked"):
+        look(BytesSource("drop", TABLE), InputSpec(id=("id",), duplicates="reject"), OutputSpec("ndjson", 1000))

@@ -12,6 +12,7 @@ from batchdrop.errors import DropRefused
 from batchdrop.records.digest import Digest
 from batchdrop.records.duplicates import find_duplicates
 from batchdrop.records.expand import BLOCK, Packed, detect, expand, guarded, limited
+from batchdrop.records.idhashes import IdHashes
 from batchdrop.records.inspection import Inspection
 from batchdrop.records.model import Checkpoint
 from batchdrop.records.packager import Packager
@@ -99,7 +100,7 @@ def look(
         known = going.here if going else Checkpoint(0, 1, 0)
         line = _line_at(source, packed, spec.encoding, known, error.offset)
         raise DropRefused(error.reason, f"{error} (line {line})", line=line, offset=error.offset) from error
-    if spec.duplicates == "allow":
+    if spec.duplicates == "allow" or not spec.id or going.ids_differ:
         return looked
     inspection = find_duplicates(source, spec, looked.inspection, check)
     if not inspection.duplicates:
@@ -124,6 +125,8 @@ class _Look:
         is_plain = packed == "none" and spec.encoding == "utf-8" and not spec.json_key
         self._kept = Digest(halt.digest if halt else "") if is_plain and source.size >= LARGE else None
         self._digest = self._kept or hashlib.sha256()
+        self._ids = IdHashes()
+        self.ids_differ = False  # all of them, for certain
         start = halt.at.offset if halt else 0
         tap = _after(self._digest.update, self._kept.total - start if self._kept and halt else 0)
         blocks = _checked(expand(source, packed, start, tap, spec.encoding), source, packed, spec, check)
@@ -156,10 +159,12 @@ class _Look:
             if self._kept and keep and not isinstance(error, DropRefused):
                 keep(Halt(self._inspection(), self.here, self._kept.keep()))
             raise
+        self.ids_differ = bool(ready) and ready[-1].last and not self._ids.has_twice()
         return Looked(self._inspection(), ready)
 
     def _package(self, packager: Packager, ready: list[Batch], room: int) -> None:
-        for batch in packager.package(self._scan.walk):
+        asked = self._spec.id and self._spec.duplicates != "allow"
+        for batch in packager.package(self._scan.walk, self._ids if asked else None):
             ready.append(batch)
             room -= batch.payload.size if batch.payload else 0
             if room < 0:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from ctypes import POINTER, Structure, byref, c_bool, c_char_p, c_size_t, c_uint8, c_uint32
+from ctypes import POINTER, Structure, byref, c_bool, c_char_p, c_size_t, c_uint8, c_uint32, c_uint64
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
@@ -48,6 +48,12 @@ class Place(Structure):
     """Where a record is. `line`: line ends passed before it; `is_plain`: harmless where it is echoed as it is."""
 
     _fields_ = (("start", c_size_t), ("end", c_size_t), ("line", c_size_t), ("is_plain", c_bool))
+
+
+class Hash(Structure):
+    """What stands for an id."""
+
+    _fields_ = (("one", c_uint64), ("two", c_uint64))
 
 
 class Op(Structure):
@@ -107,6 +113,8 @@ class _Call(Structure):
         ("size", c_size_t),
         ("most", c_size_t),
         ("places", POINTER(Place)),
+        ("hashes", POINTER(Hash)),
+        ("key", c_uint8 * 16),
     )
 
 
@@ -141,6 +149,8 @@ class Desk:
     def __init__(self) -> None:
         self._room: Any = None
         self.places: Any = None  # of the records of the last call
+        self.key = b""  # under which the ids of encoded records are to be hashed, if they are
+        self._hashes: Any = None
 
     def lay(self, call: _Call) -> None:
         """Give a call room to write, and to tell places if it does."""
@@ -149,8 +159,16 @@ class Desk:
         if self._room is None:
             self._room, self.places = (ctypes.c_char * ROOM)(), (Place * MOST_PLACES)()
         call.room = self._room
+        if call.mode == Mode.ENCODE and self.key:
+            self._hashes = self._hashes or (Hash * MOST_PLACES)()
+            call.hashes, call.most = self._hashes, min(call.most, MOST_PLACES)
+            call.key[:] = self.key
         if call.mode != Mode.ENCODE:
             call.places, call.most = self.places, min(call.most, MOST_PLACES)
+
+    def hashes(self, records: int) -> memoryview:
+        """Of the ids of the records of the last call."""
+        return memoryview(self._hashes).cast("B")[: records * ctypes.sizeof(Hash)]
 
     def written(self, size: int) -> memoryview:
         return memoryview(self._room).cast("B")[:size] if size else memoryview(b"")
@@ -189,4 +207,5 @@ def library() -> Any:
         raise ImportError(f"{LIBRARY.name} is not built; run: make setup")
     loaded = ctypes.CDLL(str(LIBRARY))
     loaded.batchdrop_utf8.restype = c_size_t
+    loaded.batchdrop_has_twice.restype = c_bool
     return loaded

@@ -10,6 +10,7 @@ from batchdrop.errors import DropRefused
 from batchdrop.records.codec import Codec, Entry, too_big
 from batchdrop.records.csvcodec import CsvCodec
 from batchdrop.records.expand import expand, limited
+from batchdrop.records.idhashes import IdHashes
 from batchdrop.records.inspection import Inspection
 from batchdrop.records.jsoncodec import JsonCodec
 from batchdrop.records.kernel import ALL, Mode, Run, Stop
@@ -65,8 +66,10 @@ class Packager:
         if walk.stop is not Stop.MORE or walk.rest.strip():
             raise DropRefused("changed", "the file is not what it was when it was looked into")
 
-    def package(self, walk: Walk) -> Iterator[Packed]:
-        """The batches of what a walk goes through."""
+    def package(self, walk: Walk, ids: IdHashes | None = None) -> Iterator[Packed]:
+        """The batches of what a walk goes through; the ids of their records go into `ids`."""
+        if ids is not None:
+            walk.hash_ids(ids)
         walk.kernel = self._codec.form.kernel
         batch = self._batch(walk.here)
         while run := walk.run(Mode.ENCODE, batch.bytes_left, min(batch.records_left, self._plain(walk.ordinal))):
@@ -74,10 +77,12 @@ class Packager:
                 batch.add(run.written, run.records)
                 continue
             here = walk.here
-            _, entry = self._one(walk)
+            record, entry = self._one(walk)
             if entry.encoded is None:
                 batch.invalid += 1
                 continue
+            if ids is not None and record.id:
+                ids.add(record.id)
             body = entry.encoded + self._separator
             if len(body) > batch.bytes_left or not batch.records_left:
                 yield batch.packed(here, last=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from batchdrop.records.idhashes import IdHashes
 from batchdrop.records.kernel import ALL, ROOM, Desk, Kernel, Mode, Run, Stop
 from batchdrop.records.model import Checkpoint
 from batchdrop.records.skippers import Skipper
@@ -40,6 +41,7 @@ class Walk:
         self.kernel, self._chunks, self._cap, self._skipper = kernel, chunks, cap, skipper
         self._ending, self._blank = ending, blank
         self._desk = Desk()
+        self._ids: IdHashes | None = None
         self.data = b""
         self.at = 0
         self.ordinal = start.ordinal
@@ -52,6 +54,10 @@ class Walk:
         self._passed: Run | None = None  # the run that met it
         self.stop = Stop.MORE  # at the end: whether it was that of the bytes, of an array, or of what can be read
         self.is_unended = False  # the last record was too big to be held, and has no end
+
+    def hash_ids(self, ids: IdHashes) -> None:
+        """Have the ids of the records that are encoded from now on go there."""
+        self._ids, self._desk.key = ids, ids.key
 
     @property
     def here(self) -> Checkpoint:
@@ -69,6 +75,8 @@ class Walk:
         while self._passed is None:
             run = self.kernel.run(mode, self.data, self.at, self._desk, size, most)
             self._pass(run.at, run.records, run.lines)
+            if self._ids is not None and mode is Mode.ENCODE and run.records:
+                self._ids.take(self._desk.hashes(run.records))
             if run.records:
                 return run
             if run.stop in (Stop.BROKEN, Stop.CLOSED):
