@@ -81,8 +81,8 @@ def write(megabytes: float, done: Sequence[Row], skipped: Sequence[str], version
         "input per CPU second, so that other work on the machine does not count; *ratio* is that of the candidate to",
         "ours. *values*: compared record by record with an independent reader, on a sample, before anything was timed;",
         "a peer whose values are not equal is timed, but is no match. Ours is the submit function's way: the whole",
-        "drop is looked at before a batch counts, repeated ids included, and what fits on the disk (256 MB) is packaged in",
-        "the same pass.",
+        "drop is looked at before a batch counts, for repeated ids too, and what fits on the disk (256 MB) is packaged",
+        "in the same pass.",
         "",
         "Versions: " + ", ".join(versions) + ".",
     ]
