@@ -116,7 +116,9 @@ def main() -> None:
         about = (
             f"From the built artefacts, by `make bench-cold`; {environment.machine()}, load {os.getloadavg()[0]:.1f}, "
             f"Python {platform.python_version()}, medians of {options.rounds}. CPU time decides, as other work on the "
-            "machine does not count in it."
+            "machine does not count in it. Each process is measured until its first clients are there, not to its end. "
+            "The typical app (Logger, Tracer, Metrics, Idempotency, Parser, requests, boto3 with four clients) is "
+            "`tests/bench/typical`, built by a plain `sam build`."
         )
         imports = f"Imports of `{slowest}`, µs (self, cumulative):\n\n```text\n{tree(commands[slowest])}\n```"
         text = f"## Cold starts\n\n{about}\n\n{table(times)}\n\n{imports}"
