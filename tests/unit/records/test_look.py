@@ -198,3 +198,15 @@ def test_of_too_many_ids_it_is_asked_more_slowly(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(inspect_module, "find_duplicates", lambda *_: pytest.fail("asked"))
     with pytest.raises(pytest.fail.Exception, match="asked"):
         look(BytesSource("drop", TABLE), InputSpec(id=("id",), duplicates="reject"), OutputSpec("ndjson", 1000))
+
+
+@pytest.mark.parametrize("patience", range(7, 16))
+def test_an_interruption_within_a_record_too_big_to_be_held_goes_back_before_it(
+    patience: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inspect_module, "LARGE", 0)
+    monkeypatch.setattr(expand_module, "BLOCK", 777)
+    data = LINES[:3000].rpartition(b"\n")[0] + b'\n{"id":"' + b"x\\n" * 1500 + b'"}\n' + LINES
+    spec = replace(SPEC, max_record_bytes=1000)
+    found, _ = in_pieces(data, spec, patience)
+    assert found.inspection == look(BytesSource("drop", data), spec, None).inspection

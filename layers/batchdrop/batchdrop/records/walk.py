@@ -52,6 +52,7 @@ class Walk:
         self._next: Run | None = None  # tells of the record that `one` will take
         self._too_big: One | None = None
         self._passed: Run | None = None  # the run that met it
+        self._skipped: Checkpoint | None = None  # where the record begins that is just being passed over
         self.stop = Stop.MORE  # at the end: whether it was that of the bytes, of an array, or of what can be read
         self.is_unended = False  # the last record was too big to be held, and has no end
 
@@ -62,6 +63,8 @@ class Walk:
     @property
     def here(self) -> Checkpoint:
         """The place before the next record."""
+        if self._skipped:
+            return self._skipped
         added = self._added if self.at == len(self.data) else 0
         return Checkpoint(self._offset + self.at - added, self.line, self.ordinal)
 
@@ -153,7 +156,8 @@ class Walk:
 
     def _skip(self) -> None:
         """Pass over a record too big to be held."""
-        begun, line, skipper = self._offset, self.line, self._skipper()
+        self._skipped = begun = self.here
+        skipper = self._skipper()
         while (end := skipper.skip(self.data)) < 0:
             self._pass(len(self.data), 0, self.data.count(b"\n"))
             self._offset += len(self.data)
@@ -162,4 +166,4 @@ class Walk:
                 end, self.is_unended = 0, True
                 break
         self._pass(end, 0, self.data.count(b"\n", 0, end))
-        self._too_big = One(None, begun, line)
+        self._skipped, self._too_big = None, One(None, begun.offset, begun.line)
