@@ -39,14 +39,33 @@ export fn batchdrop_hash(ptr: [*]const u8, len: usize, key: *const [16]u8, into:
     into.* = hashed(ptr[0..len], key);
 }
 
-/// Whether any of the hashes is there twice; they are put in order.
-export fn batchdrop_has_twice(ptr: [*]Hash, len: usize) bool {
+/// Put the hashes in order, and those that are there more than once into `found`, each once, as many as there is room
+/// for; how many there are.
+export fn batchdrop_repeated(ptr: [*]Hash, len: usize, found: [*]Hash, most: usize) usize {
     const hashes = ptr[0..len];
     std.mem.sortUnstable(Hash, hashes, {}, isBefore);
+    var count: usize = 0;
     for (1..@max(len, 1)) |i| {
-        if (hashes[i].one == hashes[i - 1].one and hashes[i].two == hashes[i - 1].two) return true;
+        if (!same(hashes[i], hashes[i - 1]) or (i > 1 and same(hashes[i], hashes[i - 2]))) continue;
+        if (count < most) found[count] = hashes[i];
+        count += 1;
     }
-    return false;
+    return count;
+}
+
+/// Put the hashes between two bounds into `found`, as many as there is room for; how many there are.
+export fn batchdrop_between(ptr: [*]align(1) const Hash, len: usize, low: u64, high: u64, found: [*]Hash, most: usize) usize {
+    var count: usize = 0;
+    for (ptr[0..len]) |each| {
+        if (each.one < low or each.one > high) continue;
+        if (count < most) found[count] = each;
+        count += 1;
+    }
+    return count;
+}
+
+fn same(a: Hash, b: Hash) bool {
+    return a.one == b.one and a.two == b.two;
 }
 
 fn isBefore(_: void, a: Hash, b: Hash) bool {
@@ -140,6 +159,7 @@ fn write(reader: anytype, call: *const Call, out: *Out, number: usize) types.Fai
         try reader.encode(out);
         return if (call.hashes) |hashes| hash(reader, out, &call.key, &hashes[number]);
     }
+    if (call.hashes) |hashes| try hash(reader, out, &call.key, &hashes[number]);
     const before = out.len;
     // What is far smaller than the room need not be written to know that it fits.
     if (reader.most() < out.room.len) try reader.check(out) else try reader.encode(out);

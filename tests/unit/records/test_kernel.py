@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchdrop.errors import DropRefused
+from batchdrop.records.idhashes import IdHashes
 from batchdrop.records.inspect import inspect
 from batchdrop.records.jsoncheck import record_problem
 from batchdrop.records.kernel import CsvSpec, utf8_prefix
@@ -60,7 +61,10 @@ def told(packs: Packager) -> Iterator[object]:
         yield batch.start, batch.end, batch.records, batch.invalid, body
     yield from packs.replay()
     if packs._spec.id:
-        yield from packs.ids()
+        ids = IdHashes()
+        ids.key = b"0123456789abcdef"
+        packs.hash_ids(ids)
+        yield bytes(ids._held)
 
 
 def carefully(packs: Packager) -> Packager:

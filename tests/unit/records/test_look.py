@@ -193,11 +193,41 @@ def test_a_table_with_an_id_that_comes_twice_is_not_ready(repeated: int) -> None
     assert (twice.ready, list(twice.inspection.duplicates)) == ([], [401])
 
 
-def test_of_too_many_ids_it_is_asked_more_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(idhashes, "MOST", 399)
-    monkeypatch.setattr(inspect_module, "find_duplicates", lambda *_: pytest.fail("asked"))
-    with pytest.raises(pytest.fail.Exception, match="asked"):
-        look(BytesSource("drop", TABLE), InputSpec(id=("id",), duplicates="reject"), OutputSpec("ndjson", 1000))
+@pytest.mark.parametrize("again", [[], [7], [0, 399, 399, 200]])
+@pytest.mark.parametrize("held", [37, 100, 400, 1000])
+def test_repeated_ids_are_found_however_few_are_held_in_memory(
+    held: int, again: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(idhashes, "HELD", held)
+    spec = InputSpec(id=("id",), duplicates="reject")
+    data = TABLE + b"".join(f"{n},again,1\n".encode() for n in again)
+    assert [*look(BytesSource("drop", data), spec, None).inspection.duplicates] == [401 + i for i in range(len(again))]
+
+
+def test_ids_that_repeat_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(idhashes, "MAX_DUPLICATES", 3)
+    for same in (b"1\n" * 9, b"".join(b"%d\n" % (n // 2) for n in range(10))):
+        with pytest.raises(DropRefused, match="more than 3 records repeat an id"):
+            look(BytesSource("drop.csv", b"id\n" + same), InputSpec(id=("id",), duplicates="reject"), None)
+
+
+def test_ids_of_a_drop_looked_into_in_two_goes_are_all_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inspect_module, "LARGE", 0)
+    monkeypatch.setattr(expand_module, "BLOCK", 777)
+    spec = InputSpec(id=("id",), duplicates="reject")
+    source = BytesSource("drop", LINES + b'{"id":"0"}\n')
+    halts: list[Halt] = []
+    blocks = iter(range(15))
+
+    def check() -> None:
+        if next(blocks, None) is None and not halts:
+            raise Impatient
+
+    with pytest.raises(Impatient):
+        look(source, spec, None, check=check, keep=halts.append)
+    found = look(source, spec, None, check=check, halt=halts[0])
+    assert halts[0].at.ordinal > 100
+    assert [*found.inspection.duplicates] == [401]
 
 
 @pytest.mark.parametrize("patience", range(7, 16))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from batchdrop.records import duplicates
+from batchdrop.records import idhashes
 from batchdrop.records.inspect import inspect
 from batchdrop.records.inspection import Inspection
 from batchdrop.records.source import BytesSource
@@ -55,7 +55,7 @@ def test_an_invalid_record_takes_no_id_from_a_valid_one() -> None:
 
 
 def test_far_too_many_duplicates_refuse_the_drop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duplicates, "MAX_DUPLICATES", 100)
+    monkeypatch.setattr(idhashes, "MAX_DUPLICATES", 100)
     spec = InputSpec(id=("id",), duplicates="reject")
     assert refusal(array([{"id": 1}] * 102), spec).reason == "duplicates"
     assert len(look(array([{"id": 1}] * 101), spec).duplicates) == 100

@@ -1,67 +1,26 @@
-"""Finding records that repeat an id, at flat memory: ids are hashed into temporary files by their first bits."""
+"""Which records of a drop have to yield to another with the same id."""
 
 from __future__ import annotations
 
-import hashlib
-import struct
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import replace
-from itertools import groupby
-from typing import IO
+from collections.abc import Iterable
 
-from batchdrop.errors import DropRefused
-from batchdrop.records.inspection import Inspection
-from batchdrop.records.source import Source
-from batchdrop.records.spec import InputSpec, OutputSpec
-
-_ENTRY = struct.Struct(">16sQQ")  # 128 bits of the id's hash (no two ids share them), ordinal, line
-_PARTS = 64
-MAX_DUPLICATES = 20_000  # what is found out about a drop is kept in one ledger item
+from batchdrop.records import idhashes
 
 
-def find_duplicates(source: Source, spec: InputSpec, inspection: Inspection, check: Callable[[], None]) -> Inspection:
-    """The inspection with the records that have to yield. Only valid records count: an invalid one is not sent anyway.
+def yielding(found: Iterable[tuple[bytes, int, int]], *, last_wins: bool) -> dict[int, int]:
+    """By the ordinal of each record that yields, the line of the record it yields to.
 
-    `reject`: the first record of an id is kept; `last_wins`: the last. Raises `DropRefused("duplicates")` when more
-    than 20,000 records would have to yield: then the file, or the choice of the id, is wrong.
+    `found` tells id, ordinal and line of every valid record whose id is repeated; an invalid one is not sent anyway.
+    The first record of an id is kept, or the last. Raises `DropRefused("duplicates")` when more than 20,000 records
+    would have to yield: then the file, or the choice of the id, is wrong.
     """
+    same: dict[bytes, list[tuple[int, int]]] = {}
+    for count, (id_, ordinal, line) in enumerate(found, 1):
+        same.setdefault(id_, []).append((ordinal, line))
+        if count - len(same) > idhashes.MAX_DUPLICATES:
+            raise idhashes.too_many()
     yields: dict[int, int] = {}
-    with ExitStack() as stack:
-        parts = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(_PARTS)]
-        for ordinal, line, key in _ids(source, spec, inspection, check):
-            if key:
-                digest = hashlib.blake2b(key, digest_size=16).digest()
-                parts[digest[0] % _PARTS].write(_ENTRY.pack(digest, ordinal, line))
-        for part in parts:
-            check()
-            for ordinal, line in _yielding(part, last_wins=spec.duplicates == "last_wins"):
-                yields[ordinal] = line
-                if len(yields) > MAX_DUPLICATES:
-                    raise DropRefused("duplicates", f"more than {MAX_DUPLICATES} records repeat an id")
-    return replace(inspection, duplicates=dict(sorted(yields.items())))
-
-
-def _ids(
-    source: Source, spec: InputSpec, inspection: Inspection, check: Callable[[], None]
-) -> Iterator[tuple[int, int, bytes | None]]:
-    from batchdrop.records.packager import Packager
-
-    unlimited = OutputSpec("ndjson" if inspection.format != "csv" else "json_array", 1 << 62)
-    for ordinal, line, id_ in Packager(source, spec, unlimited, inspection).ids():
-        if ordinal % 1000 == 0:
-            check()
-        yield ordinal, line, id_
-
-
-def _yielding(part: IO[bytes], *, last_wins: bool) -> Iterator[tuple[int, int]]:
-    part.seek(0)
-    data = part.read()
-    entries = sorted(_ENTRY.iter_unpack(data))
-    for _, group in groupby(entries, key=lambda entry: entry[0]):
-        same = list(group)
-        keeper = same[-1] if last_wins else same[0]
-        for entry in same:
-            if entry is not keeper:
-                yield entry[1], keeper[2]
+    for records in same.values():
+        keeper = records[-1] if last_wins else records[0]
+        yields |= {ordinal: keeper[1] for ordinal, _ in records if ordinal != keeper[0]}
+    return dict(sorted(yields.items()))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
 from batchdrop.errors import DropRefused
 from batchdrop.records.digest import Digest
-from batchdrop.records.duplicates import find_duplicates
+from batchdrop.records.duplicates import yielding
 from batchdrop.records.expand import BLOCK, Packed, detect, expand, guarded, limited
 from batchdrop.records.idhashes import IdHashes
 from batchdrop.records.inspection import Inspection
@@ -100,13 +100,11 @@ def look(
         known = going.here if going else Checkpoint(0, 1, 0)
         line = _line_at(source, packed, spec.encoding, known, error.offset)
         raise DropRefused(error.reason, f"{error} (line {line})", line=line, offset=error.offset) from error
-    if spec.duplicates == "allow" or not spec.id or going.ids_differ:
+    yields = going.yields()
+    if not yields:
         return looked
-    inspection = find_duplicates(source, spec, looked.inspection, check)
-    if not inspection.duplicates:
-        return Looked(inspection, looked.ready)
     _close(looked.ready)  # records are in them that have to yield to others
-    return Looked(inspection, [])
+    return Looked(replace(looked.inspection, duplicates=yields), [])
 
 
 def _close(batches: list[Batch]) -> None:
@@ -125,8 +123,8 @@ class _Look:
         is_plain = packed == "none" and spec.encoding == "utf-8" and not spec.json_key
         self._kept = Digest(halt.digest if halt else "") if is_plain and source.size >= LARGE else None
         self._digest = self._kept or hashlib.sha256()
-        self._ids = IdHashes()
-        self.ids_differ = False  # all of them, for certain
+        self._ids = IdHashes() if spec.id and spec.duplicates != "allow" else None
+        self._is_halved = halt is not None
         start = halt.at.offset if halt else 0
         tap = _after(self._digest.update, self._kept.total - start if self._kept and halt else 0)
         blocks = _checked(expand(source, packed, start, tap, spec.encoding), source, packed, spec, check)
@@ -148,8 +146,11 @@ class _Look:
     def whole(self, output: OutputSpec | None, room: int, keep: Callable[[Halt], None] | None) -> Looked:
         ready: list[Batch] = []
         try:
+            packager = self._packager(output)
             if output:
-                self._package(Packager(self._source, self._spec, output, self._inspection()), ready, room)
+                self._package(packager, ready, room)
+            if self._ids is not None and not self._is_halved:
+                packager.hash_ids(self._ids, self._scan.walk)
             count(self._scan.walk)
             self._scan.finish()
             if self._packed == "zip":
@@ -159,12 +160,28 @@ class _Look:
             if self._kept and keep and not isinstance(error, DropRefused):
                 keep(Halt(self._inspection(), self.here, self._kept.keep()))
             raise
-        self.ids_differ = bool(ready) and ready[-1].last and not self._ids.has_twice()
         return Looked(self._inspection(), ready)
 
+    def yields(self) -> dict[int, int]:
+        """The records that have to yield to others; to be asked at the end."""
+        if self._ids is None:
+            return {}
+        packager = self._packager(None)
+        if self._is_halved:  # an earlier look has seen the other half
+            packager.hash_ids(self._ids, check=self._check)
+        hashes = self._ids.repeated()
+        if not hashes:
+            return {}
+        found = packager.having(hashes, self._ids, self._check)
+        return yielding(found, last_wins=self._spec.duplicates == "last_wins")
+
+    def _packager(self, output: OutputSpec | None) -> Packager:
+        """For that output, or for one that takes anything."""
+        anything = OutputSpec("json_array" if self._format == "csv" else "ndjson", 1 << 62)
+        return Packager(self._source, self._spec, output or anything, self._inspection())
+
     def _package(self, packager: Packager, ready: list[Batch], room: int) -> None:
-        asked = self._spec.id and self._spec.duplicates != "allow"
-        for batch in packager.package(self._scan.walk, self._ids if asked else None):
+        for batch in packager.package(self._scan.walk, self._ids):
             ready.append(batch)
             room -= batch.payload.size if batch.payload else 0
             if room < 0:

@@ -56,6 +56,9 @@ class Hash(Structure):
     _fields_ = (("one", c_uint64), ("two", c_uint64))
 
 
+HASH_BYTES = ctypes.sizeof(Hash)
+
+
 class Op(Structure):
     _fields_ = (("kind", c_uint32), ("column", c_uint32), ("key", Text), ("empty", Text))
 
@@ -149,7 +152,7 @@ class Desk:
     def __init__(self) -> None:
         self._room: Any = None
         self.places: Any = None  # of the records of the last call
-        self.key = b""  # under which the ids of encoded records are to be hashed, if they are
+        self.key = b""  # under which ids are to be hashed, if they are
         self._hashes: Any = None
 
     def lay(self, call: _Call) -> None:
@@ -159,7 +162,7 @@ class Desk:
         if self._room is None:
             self._room, self.places = (ctypes.c_char * ROOM)(), (Place * MOST_PLACES)()
         call.room = self._room
-        if call.mode == Mode.ENCODE and self.key:
+        if self.key:
             self._hashes = self._hashes or (Hash * MOST_PLACES)()
             call.hashes, call.most = self._hashes, min(call.most, MOST_PLACES)
             call.key[:] = self.key
@@ -168,7 +171,7 @@ class Desk:
 
     def hashes(self, records: int) -> memoryview:
         """Of the ids of the records of the last call."""
-        return memoryview(self._hashes).cast("B")[: records * ctypes.sizeof(Hash)]
+        return memoryview(self._hashes).cast("B")[: records * HASH_BYTES]
 
     def written(self, size: int) -> memoryview:
         return memoryview(self._room).cast("B")[:size] if size else memoryview(b"")
@@ -207,5 +210,5 @@ def library() -> Any:
         raise ImportError(f"{LIBRARY.name} is not built; run: make setup")
     loaded = ctypes.CDLL(str(LIBRARY))
     loaded.batchdrop_utf8.restype = c_size_t
-    loaded.batchdrop_has_twice.restype = c_bool
+    loaded.batchdrop_repeated.restype = loaded.batchdrop_between.restype = c_size_t
     return loaded

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from batchdrop.errors import DropRefused
@@ -13,7 +13,7 @@ from batchdrop.records.expand import expand, limited
 from batchdrop.records.idhashes import IdHashes
 from batchdrop.records.inspection import Inspection
 from batchdrop.records.jsoncodec import JsonCodec
-from batchdrop.records.kernel import ALL, Mode, Run, Stop
+from batchdrop.records.kernel import ALL, HASH_BYTES, Mode, Run, Stop
 from batchdrop.records.model import Checkpoint, Problem, SourceRecord
 from batchdrop.records.payload import Payload, PayloadBuilder
 from batchdrop.records.source import Source
@@ -69,12 +69,14 @@ class Packager:
     def package(self, walk: Walk, ids: IdHashes | None = None) -> Iterator[Packed]:
         """The batches of what a walk goes through; the ids of their records go into `ids`."""
         if ids is not None:
-            walk.hash_ids(ids)
+            walk.hash_ids(ids.key)
         walk.kernel = self._codec.form.kernel
         batch = self._batch(walk.here)
         while run := walk.run(Mode.ENCODE, batch.bytes_left, min(batch.records_left, self._plain(walk.ordinal))):
             if run.records:
                 batch.add(run.written, run.records)
+                if ids is not None:
+                    ids.take(walk.hashes(run))
                 continue
             here = walk.here
             record, entry = self._one(walk)
@@ -82,7 +84,7 @@ class Packager:
                 batch.invalid += 1
                 continue
             if ids is not None and record.id:
-                ids.add(record.id)
+                ids.take(ids.hash(record.id))
             body = entry.encoded + self._separator
             if len(body) > batch.bytes_left or not batch.records_left:
                 yield batch.packed(here, last=False)
@@ -123,17 +125,39 @@ class Packager:
                 if record.id in ids or (invalid and record.problem):
                     yield record
 
-    def ids(self) -> Iterator[tuple[int, int, bytes | None]]:
-        """Ordinal, line and id (as UTF-8) of every record; no id where the record is invalid."""
-        walk = self._walk(None)
+    def hash_ids(self, ids: IdHashes, walk: Walk | None = None, check: Callable[[], None] = lambda: None) -> None:
+        """Put the ids of all valid records a walk goes through into `ids`; `check` may raise on the way."""
+        walk = walk or self._walk(None)
+        walk.kernel = self._codec.form.kernel
+        walk.hash_ids(ids.key)
         while run := walk.run(Mode.CHECK, self._room, self._plain(walk.ordinal)):
-            if not run.records:
-                record = self._one(walk)[0]
-                yield walk.ordinal, record.line, record.id.encode() if record.id and not record.problem else None
+            check()
+            if run.records:
+                ids.take(walk.hashes(run))
                 continue
-            first = walk.ordinal - run.records + 1
-            lines = walk.lines(run)
-            yield from zip(range(first, first + run.records), lines, bytes(run.written).split(b"\n"), strict=False)
+            record, entry = self._one(walk)
+            if record.id and entry.encoded is not None:
+                ids.take(ids.hash(record.id))
+
+    def having(
+        self, hashes: Collection[bytes], ids: IdHashes, check: Callable[[], None]
+    ) -> Iterator[tuple[bytes, int, int]]:
+        """Hash, ordinal and line of the valid records whose ids have one of these; `check` may raise on the way."""
+        walk = self._walk(None)
+        walk.hash_ids(ids.key)
+        while run := walk.run(Mode.CHECK, self._room, self._plain(walk.ordinal)):
+            check()
+            if run.records:
+                first = walk.ordinal - run.records + 1
+                seen = bytes(walk.hashes(run))
+                each = [seen[at : at + HASH_BYTES] for at in range(0, len(seen), HASH_BYTES)]
+                picked = [number for number, hash_ in enumerate(each) if hash_ in hashes]
+                for number, line, _, _ in walk.records(picked):
+                    yield each[number], first + number, line
+                continue
+            record, entry = self._one(walk)
+            if record.id and entry.encoded is not None and (hash_ := ids.hash(record.id)) in hashes:
+                yield hash_, record.ordinal, record.line
 
     def _picked(self, walk: Walk, run: Run, ids: list[bytes], numbers: Collection[int]) -> Iterator[SourceRecord]:
         """Some of the records of a run, all of which are sound."""

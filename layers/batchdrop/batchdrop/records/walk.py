@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from batchdrop.records.idhashes import IdHashes
 from batchdrop.records.kernel import ALL, ROOM, Desk, Kernel, Mode, Run, Stop
 from batchdrop.records.model import Checkpoint
 from batchdrop.records.skippers import Skipper
@@ -41,7 +40,6 @@ class Walk:
         self.kernel, self._chunks, self._cap, self._skipper = kernel, chunks, cap, skipper
         self._ending, self._blank = ending, blank
         self._desk = Desk()
-        self._ids: IdHashes | None = None
         self.data = b""
         self.at = 0
         self.ordinal = start.ordinal
@@ -56,9 +54,13 @@ class Walk:
         self.stop = Stop.MORE  # at the end: whether it was that of the bytes, of an array, or of what can be read
         self.is_unended = False  # the last record was too big to be held, and has no end
 
-    def hash_ids(self, ids: IdHashes) -> None:
-        """Have the ids of the records that are encoded from now on go there."""
-        self._ids, self._desk.key = ids, ids.key
+    def hash_ids(self, key: bytes) -> None:
+        """Have the ids of records hashed from now on."""
+        self._desk.key = key
+
+    def hashes(self, run: Run) -> memoryview:
+        """Of the ids of the last run's records."""
+        return self._desk.hashes(run.records)
 
     @property
     def here(self) -> Checkpoint:
@@ -78,8 +80,6 @@ class Walk:
         while self._passed is None:
             run = self.kernel.run(mode, self.data, self.at, self._desk, size, most)
             self._pass(run.at, run.records, run.lines)
-            if self._ids is not None and mode is Mode.ENCODE and run.records:
-                self._ids.take(self._desk.hashes(run.records))
             if run.records:
                 return run
             if run.stop in (Stop.BROKEN, Stop.CLOSED):
@@ -113,11 +113,6 @@ class Walk:
         for number in numbers:
             place = places[number]
             yield number, begun + place.line, data[place.start : place.end], place.is_plain
-
-    def lines(self, run: Run) -> Iterator[int]:
-        """The line of each record of the last run."""
-        places, begun = self._desk.places, self.line - self._lines
-        return (begun + places[number].line for number in range(run.records))
 
     def _pass(self, at: int, records: int, lines: int) -> None:
         self._lines = lines
