@@ -89,7 +89,7 @@ ECHOES = (
 )
 SIDE_BY_SIDE = 4  # each worker of the emulator takes its time to start: few of them, used again, are faster
 # Counted for whoever wants a chart of their own.
-NEITHER_ALARM_NOR_WIDGET = {"BatchesHeld", "BatchesSubmitted", "EventsIgnored", "RecordsRecords"}
+NEITHER_ALARM_NOR_WIDGET = {"BatchesHeld", "BatchesSubmitted", "EventsIgnored", "Records"}
 # The commands in one process: starting one takes longer than what it does.
 COMMANDS = """
 import json, sys

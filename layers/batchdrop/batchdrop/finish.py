@@ -274,7 +274,7 @@ class Closing:
         self.world.metrics.count(f"Jobs{''.join(w.title() for w in document['outcome'].split('_'))}")
         self.world.metrics.count("JobSeconds", (self.world.ledger.now() - self.job.created_at) // 1000)
         for name, value in document["counts"].items():
-            self.world.metrics.count(f"Records{name.title()}", value)
+            self.world.metrics.count("Records" if name == "records" else f"Records{name.title()}", value)
         told = ("job_id", "route", "destination", "outcome", "reason", "counts", "drop", "revision")
         where = {"bucket": self.world.settings.results_bucket, "key": f"{folder(self.job)}report.json"}
         self.world.events.publish("Job Finished", {k: document[k] for k in told} | {"report": where})
