@@ -61,7 +61,6 @@ class Simulation:
             enter(steadying)
         for attribute, value in self.scenario.limits.items():
             enter(patch(attribute, value))
-        enter(patch("batchdrop.records.duplicates._PARTS", 1))  # temporary files: 64 of them are half of a run's time
         for page in ("render", "render_index"):  # pure functions, a third of a run's time
             enter(patch(f"batchdrop.report.publish.{page}", lambda *_: b"<html>"))
         datagroup._tokens.clear()
