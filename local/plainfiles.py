@@ -84,6 +84,8 @@ class _Strict(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+# Other packages change the safe loader for all who use it: this one has what it had in the beginning.
+_Strict.yaml_constructors = yaml.constructor.SafeConstructor.yaml_constructors.copy()
 _Strict.yaml_implicit_resolvers = {}  # none of the safe loader's own
 for tag, words in _WORDS.items():
     _Strict.add_implicit_resolver(tag, re.compile(f"^(?:{words.pattern})$"), None)

@@ -67,9 +67,11 @@ class Rig:
         return route
 
     def secret(self, name: str, value: Mapping[str, str]) -> None:
-        self.client("secretsmanager").create_secret(
-            Name=f"{self.stack.name}/{name}", SecretString=json.dumps(dict(value))
-        )
+        manager, full, text = self.client("secretsmanager"), f"{self.stack.name}/{name}", json.dumps(dict(value))
+        try:
+            manager.create_secret(Name=full, SecretString=text)
+        except manager.exceptions.ResourceExistsException:  # an earlier test had a route of this name
+            manager.put_secret_value(SecretId=full, SecretString=text)
 
     def drop(self, route: str, name: str, body: bytes | str) -> str:
         """Put one object; returns its job's id."""

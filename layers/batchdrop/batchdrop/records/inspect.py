@@ -30,7 +30,9 @@ _SCANS: dict[str, Callable[[Iterator[bytes], InputSpec, int, Again | None], Scan
 }
 _HEAD = 4096
 LARGE = 2_000_000_000  # bytes of a drop whose look can be put down and taken up again
-READY_BYTES = 256_000_000  # packaged on the way at most; a function has twice that on its disk
+READY_BYTES = 256_000_000  # packaged on the way at most; the submit function's disk holds several times that
+READY_FILES = 64  # batches, as each is a file
+READY_HELD = 4_000_000  # bytes of them in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,7 @@ class _Look:
         ready: list[Batch] = []
         try:
             packager = self._packager(output)
+            packager.spool_bytes = READY_HELD
             if output:
                 self._package(packager, ready, room)
             if self._ids is not None and not self._is_halved:
@@ -181,10 +184,14 @@ class _Look:
         return Packager(self._source, self._spec, output or anything, self._inspection())
 
     def _package(self, packager: Packager, ready: list[Batch], room: int) -> None:
+        held = 0
         for batch in packager.package(self._scan.walk, self._ids):
             ready.append(batch)
-            room -= batch.payload.size if batch.payload else 0
-            if room < 0:
+            size = batch.payload.size if batch.payload else 0
+            held += size if size <= packager.spool_bytes else 0
+            packager.spool_bytes = max(0, READY_HELD - held)
+            room -= size
+            if room < 0 or len(ready) == READY_FILES:
                 return
 
     def _inspection(self) -> Inspection:

@@ -53,7 +53,7 @@ class Packager:
         spool_bytes: int = SPOOL_BYTES,
     ) -> None:
         self._source, self._spec, self._output, self._inspection = source, input, output, inspection
-        self._spool_bytes = spool_bytes
+        self.spool_bytes = spool_bytes
         self._codec = make_codec(input, output, inspection)
         self._separator = b"," if output.format == "json_array" else b"\n"
         self._yielding = list(inspection.duplicates)
@@ -207,7 +207,7 @@ class Packager:
         return self._codec.form.walk(chunks, start, self._spec.max_record_bytes)
 
     def _batch(self, start: Checkpoint) -> _Batch:
-        return _Batch(self._output, self._codec.head, self._spool_bytes, start)
+        return _Batch(self._output, self._codec.head, self.spool_bytes, start)
 
 
 class _Batch:
