@@ -160,7 +160,7 @@ class Closing:
 
     def _match(self, batch: Batch, parcels: Parcels, collected: Collected | None) -> Tally:
         refusals = Refusals(collected.rejects if collected else ())
-        tally, whole = Tally(), _whole(batch)
+        tally, whole = self._tally(), _whole(batch)
         if len(refusals) or batch.invalid or whole:
             records = parcels.replay(batch.start, batch.end) if whole else refused(parcels, batch, refusals)
             rows = rows_of_batch(records, refusals, parcels.rejects(), tally, whole)
@@ -172,6 +172,9 @@ class Closing:
                 return Tally(matched=len(refusals))
         return tally
 
+    def _tally(self) -> Tally:
+        return Tally(hashes_ids=self.route is not None and self.route.hash_ids)
+
     def _rest(self, batches: list[Batch]) -> Counts:
         """What was never packaged: counted, and written to the rejects file so that it can be dropped again."""
         if not self.parcels:
@@ -179,7 +182,7 @@ class Closing:
         if batches and batches[-1].last:
             return Counts()
         start = batches[-1].end if batches else None
-        tally = Tally()
+        tally = self._tally()
         reason = str(self.job.failure.get("reason", "")) or "not_sent"
         whole = ("unprocessed", reason, str(self.job.failure.get("message", "never sent")))
         records = self.parcels.replay(start, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -33,13 +34,22 @@ class Tally:
     sample: list[dict[str, Any]] = field(default_factory=list)
     reasons: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     unmatched: list[dict[str, str]] = field(default_factory=list)
+    hashes_ids: bool = False  # the report is not to tell them
 
     def add(self, record: SourceRecord, outcome: str, code: str, message: str) -> None:
+        id_ = record.id
+        if self.hashes_ids and id_:
+            id_, message = hashed(id_), message.replace(id_, hashed(id_))
         if len(self.sample) < SAMPLE:
-            row = {"line": record.line, "id": record.id, "outcome": outcome, "code": code, "message": message}
+            row = {"line": record.line, "id": id_, "outcome": outcome, "code": code, "message": message}
             self.sample.append(row)
         key = (outcome, code, message if len(self.reasons) < SAMPLE else "")
         self.reasons[key] += 1
+
+
+def hashed(id_: str) -> str:
+    """What stands for an id where it is not to be told. Who can guess the id can check the guess."""
+    return hashlib.sha256(id_.encode()).hexdigest()[:16]
 
 
 class Refusals:
@@ -133,7 +143,13 @@ def rows_of_batch(
     for id_, candidates in near.items():
         if len(candidates) == 1 and refusals.is_open(id_) and (refusal := refusals.of(id_)):
             yield _refused(candidates[0], refusal, writer, tally)
-    tally.unmatched = refusals.unmatched()
+    tally.unmatched = [_untold(each) for each in refusals.unmatched()] if tally.hashes_ids else refusals.unmatched()
+
+
+def _untold(unmatched: dict[str, str]) -> dict[str, str]:
+    """The same refusal, its id hashed."""
+    id_, told = unmatched["id"], hashed(unmatched["id"])
+    return {**unmatched, "id": told, "message": unmatched["message"].replace(id_, told)}
 
 
 def _refused(record: SourceRecord, refusal: Refusal, writer: RejectsWriter, tally: Tally) -> bytes:

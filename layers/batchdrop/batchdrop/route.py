@@ -50,6 +50,11 @@ COMMON = {
         "text", "what to do with a file whose bytes were dropped before", "process", choices=("process", "skip")
     ),
     "keep_batches": Field("boolean", "keep the exact bytes of every batch in the results bucket", False),
+    "hash_ids": Field(
+        "boolean",
+        "in reports, tell ids by 16 hex digits of their SHA-256: where they are e-mail addresses, say",
+        False,
+    ),
     "max_in_flight": Field(
         "integer", "at most so many jobs of this account between submission and end; 0: no limit", 0, minimum=0
     ),
@@ -88,6 +93,7 @@ class Route:
     on_doubt: str
     on_duplicate_content: str
     keep_batches: bool
+    hash_ids: bool
     max_in_flight: int
 
     @property
@@ -157,6 +163,7 @@ def read_route(name: str, raw: object, allow_insecure: tuple[str, ...] = ()) -> 
         on_doubt=str(values["on_doubt"]),
         on_duplicate_content=str(values["on_duplicate_content"]),
         keep_batches=bool(values["keep_batches"]),
+        hash_ids=bool(values["hash_ids"]),
         max_in_flight=cast(int, values["max_in_flight"]),
     )
 

@@ -1,0 +1,33 @@
+"""A route can keep the ids of records out of its reports."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from batchdrop.matching import hashed
+from local.simulators.clock import ManualClock
+from local.simulators.mediarithmics import MediarithmicsSimulator
+from tests.unit.destinations.sets_fixtures import Desk
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    clock = ManualClock()
+    with MediarithmicsSimulator(clock=clock) as simulator:
+        example = simulator.example()
+        yield Desk(simulator, clock, {**example["route"], "hash_ids": True}, example["secret"])
+
+
+def test_a_report_tells_no_id_and_the_rejects_file_has_them_all(desk: Desk) -> None:
+    desk.raw["input"] = {**desk.raw.get("input", {}), "id": "user_account_id", "required": ["name"]}
+    people = [{"user_account_id": f"someone{n}@example.org", "name": "" if n == 1 else "x"} for n in range(3)]
+    lines = "".join(json.dumps(person) + "\n" for person in people)
+    report = desk.run(desk.drop({"people.ndjson": lines.encode()}, ready=None))
+
+    assert report["counts"]["invalid"] == 1
+    assert [row["id"] for row in report["rejects"]] == [hashed("someone1@example.org")]
+    assert "example.org" not in json.dumps(report["rejects"] + report["reject_reasons"])
+    assert [row["user_account_id"] for row in desk.rejects(report["job_id"])] == ["someone1@example.org"]
