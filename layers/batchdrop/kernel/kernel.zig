@@ -18,23 +18,7 @@ const Sip = std.crypto.auth.siphash.SipHash128(2, 4);
 const Run = types.Run;
 const Stop = types.Stop;
 
-comptime {
-    _ = @import("number.zig");
-}
-
-/// Of the record's id.
-fn hash(reader: anytype, out: *Out, key: *const [16]u8, into: *Hash) types.Failure!void {
-    const before = out.len;
-    try reader.id(out);
-    into.* = hashed(out.room[before..out.len], key);
-    out.len = before;
-}
-
-fn hashed(id: []const u8, key: *const [16]u8) Hash {
-    const sum = Sip.toInt(id, key);
-    return .{ .one = @truncate(sum), .two = @truncate(sum >> 64) };
-}
-
+/// What stands for an id, under a key.
 export fn batchdrop_hash(ptr: [*]const u8, len: usize, key: *const [16]u8, into: *Hash) void {
     into.* = hashed(ptr[0..len], key);
 }
@@ -64,14 +48,6 @@ export fn batchdrop_between(ptr: [*]align(1) const Hash, len: usize, low: u64, h
     return count;
 }
 
-fn same(a: Hash, b: Hash) bool {
-    return a.one == b.one and a.two == b.two;
-}
-
-fn isBefore(_: void, a: Hash, b: Hash) bool {
-    return if (a.one == b.one) a.two < b.two else a.one < b.one;
-}
-
 /// The length of the beginning of the text that is UTF-8; all of it where nothing is wrong.
 export fn batchdrop_utf8(ptr: [*]const u8, len: usize) usize {
     const bytes = ptr[0..len];
@@ -86,6 +62,7 @@ export fn batchdrop_utf8(ptr: [*]const u8, len: usize) usize {
     return at;
 }
 
+/// SHA-256 that can be put down and taken up again: see digest.zig.
 export fn batchdrop_digest_begin(digest: *Digest) void {
     digest.begin();
 }
@@ -98,11 +75,13 @@ export fn batchdrop_digest_sum(digest: *const Digest, sum: *[32]u8) void {
     sum.* = digest.sum();
 }
 
+/// Do rows of CSV, from `run.at` on.
 export fn batchdrop_csv(spec: *const csv.Spec, call: *const Call, run: *Run) void {
     var reader = csv.Reader.init(spec, call.in[0..call.len]);
     go(&reader, call, run);
 }
 
+/// Do JSON records, from `run.at` on.
 export fn batchdrop_json(spec: *const json.Spec, call: *const Call, run: *Run) void {
     var reader = json.Reader.init(spec, call.in[0..call.len]);
     go(&reader, call, run);
@@ -166,4 +145,25 @@ fn write(reader: anytype, call: *const Call, out: *Out, number: usize) types.Fai
     out.len = before;
     try reader.id(out);
     try out.byte('\n');
+}
+
+/// The hash of the record's id.
+fn hash(reader: anytype, out: *Out, key: *const [16]u8, into: *Hash) types.Failure!void {
+    const before = out.len;
+    try reader.id(out);
+    into.* = hashed(out.room[before..out.len], key);
+    out.len = before;
+}
+
+fn hashed(id: []const u8, key: *const [16]u8) Hash {
+    const sum = Sip.toInt(id, key);
+    return .{ .one = @truncate(sum), .two = @truncate(sum >> 64) };
+}
+
+fn same(a: Hash, b: Hash) bool {
+    return a.one == b.one and a.two == b.two;
+}
+
+fn isBefore(_: void, a: Hash, b: Hash) bool {
+    return if (a.one == b.one) a.two < b.two else a.one < b.one;
 }

@@ -158,6 +158,7 @@ class Desk:
     def lay(self, call: _Call) -> None:
         """Give a call room to write, and to tell places if it does."""
         if call.mode == Mode.SCAN:
+            call.size = 0
             return
         if self._room is None:
             self._room, self.places = (ctypes.c_char * ROOM)(), (Place * MOST_PLACES)()
