@@ -165,6 +165,7 @@ const Parser = struct {
     seen: [MOST_KEYS]Seen = undefined, // the keys of the record before, in their order
     seen_count: usize = 0,
     seen_at: usize = 0,
+    object_count: usize = 0, // objects of the record begun so far
     is_sound: bool = false,
     is_alike: bool = false, // so far this record has the keys of the one before it
     pairs: [MOST_KEYS]Pair = undefined, // of the record itself
@@ -174,7 +175,7 @@ const Parser = struct {
     found_count: usize = 0,
     has_line_feed: bool = false,
 
-    const Seen = struct { key: []const u8, first: usize };
+    const Seen = struct { key: []const u8, object: usize };
     const Path = struct { whole: []const u8, parts: [MOST_PARTS][]const u8, count: usize, need: Need };
 
     fn init(spec: *const Spec, in: []const u8) Parser {
@@ -192,6 +193,7 @@ const Parser = struct {
         self.in = in;
         self.at = at;
         self.key_count = 0;
+        self.object_count = 0;
         self.seen_count = if (self.is_sound) self.seen_at else 0;
         self.is_sound = false;
         self.seen_at = 0;
@@ -229,6 +231,8 @@ const Parser = struct {
     fn object(self: *Parser, depth: u32, active: u32) Failure!void {
         if (depth > self.spec.deepest) return error.Careful;
         const first = self.key_count;
+        self.object_count += 1;
+        const object_number = self.object_count;
         self.at += 1;
         self.space();
         if (self.peek() == '}') {
@@ -237,7 +241,7 @@ const Parser = struct {
         }
         while (true) {
             const key = try self.string();
-            try self.add(key, first);
+            try self.add(key, first, object_number);
             self.space();
             if (self.peek() != ':') return error.Careful;
             self.at += 1;
@@ -276,11 +280,11 @@ const Parser = struct {
     }
 
     /// A key must not be there twice; one with escapes may be the same as another though it looks different.
-    fn add(self: *Parser, key: []const u8, first: usize) Failure!void {
+    fn add(self: *Parser, key: []const u8, first: usize, object_number: usize) Failure!void {
         if (self.key_count == MOST_KEYS) return error.Careful;
         self.keys[self.key_count] = key;
         self.key_count += 1;
-        if (self.isAsBefore(key, first)) return;
+        if (self.isAsBefore(key, object_number)) return;
         if (std.mem.indexOfScalar(u8, key, '\\') != null) return error.Careful;
         for (self.keys[first .. self.key_count - 1]) |other| {
             if (std.mem.eql(u8, other, key)) return error.Careful;
@@ -288,13 +292,13 @@ const Parser = struct {
     }
 
     /// Whether the record before had the same keys in the same objects up to here: then it was looked at already.
-    fn isAsBefore(self: *Parser, key: []const u8, first: usize) bool {
+    fn isAsBefore(self: *Parser, key: []const u8, object_number: usize) bool {
         const at = self.seen_at;
         if (at == MOST_KEYS) return false;
         self.seen_at += 1;
-        self.is_alike = self.is_alike and at < self.seen_count and self.seen[at].first == first and
+        self.is_alike = self.is_alike and at < self.seen_count and self.seen[at].object == object_number and
             std.mem.eql(u8, self.seen[at].key, key);
-        if (!self.is_alike) self.seen[at] = .{ .key = key, .first = first };
+        if (!self.is_alike) self.seen[at] = .{ .key = key, .object = object_number };
         return self.is_alike;
     }
 

@@ -230,6 +230,25 @@ def test_a_record_is_sound_whatever_the_one_before_it_was(items: list[str]) -> N
     assert sound == [_is_sound(line) for line in [*lines, *lines]]
 
 
+@pytest.mark.acceptance("B9")
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('{"l":[{"x":1},{"x":2}]}', '{"l":[{"x":1,"x":2}]}'),
+        ('{"a":{"x":1},"x":2}', '{"a":{"x":1,"x":2}}'),
+        ('{"a":{"x":1},"b":{"x":2}}', '{"a":{"x":1,"b":2,"x":2}}'),
+        ('{"l":[{"x":1},[{"x":2}],{"y":3}]}', '{"l":[{"x":1},[{"x":2,"y":3,"y":4}]]}'),
+        ('{"a":1,"b":2}', '{"a":1,"a":2}'),
+        ('{"\\u0061":1,"a":2}', '{"\\u0061":1,"a":2}'),
+    ],
+)
+def test_a_key_that_stood_in_another_object_of_the_record_before_is_still_repeated(before: str, after: str) -> None:
+    source = BytesSource("x", f"{before}\n{after}\n".encode())
+    packs = Packager(source, InputSpec(format="ndjson"), OutputSpec("ndjson", 1 << 40), inspect(source, InputSpec()))
+    found = [record.problem.code if record.problem else None for record in packs.replay()]
+    assert found[1] == "duplicate_key"
+
+
 def _is_sound(line: str) -> bool:
     return record_problem(line.encode("utf-8", "replace")) is None
 
