@@ -240,3 +240,14 @@ def test_an_interruption_within_a_record_too_big_to_be_held_goes_back_before_it(
     spec = replace(SPEC, max_record_bytes=1000)
     found, _ = in_pieces(data, spec, patience)
     assert found.inspection == look(BytesSource("drop", data), spec, None).inspection
+
+
+def test_a_record_that_fits_no_batch_takes_no_id_from_one_that_does() -> None:
+    """It is invalid, and so it is not sent: of two others with its id the first goes."""
+    large = '{"id":"1","n":1,"name":"' + "x" * 200 + '"}\n'
+    data = (large + '{"id":"1","n":2}\n{"id":"1","n":3}\n{"id":"2","n":4}\n').encode()
+    spec = InputSpec(id=("id",), duplicates="reject")
+    source, output = BytesSource("drop", data), OutputSpec("ndjson", 100)
+    inspection = look(source, spec, output).inspection
+    problems = [r.problem and r.problem.code for r in Packager(source, spec, output, inspection).replay()]
+    assert problems == ["over_batch_limit", None, "duplicate_id", None]

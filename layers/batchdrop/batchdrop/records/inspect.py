@@ -94,8 +94,8 @@ def look(
     packed = detect(head, spec.compression)
     going = None
     try:
-        going = _Look(source, spec, packed, check, halt)
-        looked = going.whole(None if halt else output, room, keep)
+        going = _Look(source, spec, output, packed, check, halt)
+        looked = going.whole(room, keep)
     except DropRefused as error:
         if error.line is not None or error.offset is None:
             raise
@@ -119,9 +119,15 @@ class _Look:
     """One pass."""
 
     def __init__(
-        self, source: Source, spec: InputSpec, packed: Packed, check: Callable[[], None], halt: Halt | None
+        self,
+        source: Source,
+        spec: InputSpec,
+        output: OutputSpec | None,
+        packed: Packed,
+        check: Callable[[], None],
+        halt: Halt | None,
     ) -> None:
-        self._source, self._spec, self._packed, self._check = source, spec, packed, check
+        self._source, self._spec, self._output, self._packed, self._check = source, spec, output, packed, check
         is_plain = packed == "none" and spec.encoding == "utf-8" and not spec.json_key
         self._kept = Digest(halt.digest if halt else "") if is_plain and source.size >= LARGE else None
         self._digest = self._kept or hashlib.sha256()
@@ -145,15 +151,11 @@ class _Look:
         """The place before the next record."""
         return self._scan.walk.here
 
-    def whole(self, output: OutputSpec | None, room: int, keep: Callable[[Halt], None] | None) -> Looked:
+    def whole(self, room: int, keep: Callable[[Halt], None] | None) -> Looked:
         ready: list[Batch] = []
         try:
-            packager = self._packager(output)
-            packager.spool_bytes = READY_HELD
-            if output:
-                self._package(packager, ready, room)
-            if self._ids is not None and not self._is_halved:
-                packager.hash_ids(self._ids, self._scan.walk)
+            if not self._is_halved:
+                self._package(ready, room)
             count(self._scan.walk)
             self._scan.finish()
             if self._packed == "zip":
@@ -169,7 +171,7 @@ class _Look:
         """The records that have to yield to others; to be asked at the end."""
         if self._ids is None:
             return {}
-        packager = self._packager(None)
+        packager = self._packager()
         if self._is_halved:  # an earlier look has seen the other half
             packager.hash_ids(self._ids, check=self._check)
         hashes = self._ids.repeated()
@@ -178,13 +180,21 @@ class _Look:
         found = packager.having(hashes, self._ids, self._check)
         return yielding(found, last_wins=self._spec.duplicates == "last_wins")
 
-    def _packager(self, output: OutputSpec | None) -> Packager:
-        """For that output, or for one that takes anything."""
+    def _packager(self) -> Packager:
+        """For the output, or for one that takes anything."""
         anything = OutputSpec("json_array" if self._format == "csv" else "ndjson", 1 << 62)
-        return Packager(self._source, self._spec, output or anything, self._inspection())
+        return Packager(self._source, self._spec, self._output or anything, self._inspection())
 
-    def _package(self, packager: Packager, ready: list[Batch], room: int) -> None:
-        held = 0
+    def _package(self, ready: list[Batch], room: int) -> None:
+        """Package what there is room for; of the rest, and where there is nothing to package for, take the ids."""
+        packager = self._packager()
+        if self._output:
+            self._fill(packager, ready, room)
+        if self._ids is not None:
+            packager.hash_ids(self._ids, self._scan.walk)
+
+    def _fill(self, packager: Packager, ready: list[Batch], room: int) -> None:
+        packager.spool_bytes, held = READY_HELD, 0
         for batch in packager.package(self._scan.walk, self._ids):
             ready.append(batch)
             size = batch.payload.size if batch.payload else 0
