@@ -32,7 +32,7 @@ class IdHashes:
         """Those of one run of the kernel."""
         self._held += hashes
         if len(self._held) >= HELD * HASH_BYTES:
-            self._file = self._file or tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed when it was read
+            self._file = self._file or tempfile.TemporaryFile()  # noqa: SIM115 - closed when it was read
             self._filed += self._file.write(self._held) // HASH_BYTES
             self._held.clear()
 

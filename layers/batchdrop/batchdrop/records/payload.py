@@ -61,13 +61,15 @@ class PayloadBuilder:
     def finish(self) -> Payload:
         if self._array:
             self._write(b"]")
+        if self._file:
+            self._file.flush()  # it is read by its number
         return Payload(self.size, self._digest.hexdigest(), self._data, self._file)
 
     def _write(self, data: bytes | memoryview) -> None:
         self._digest.update(data)
         self.size += len(data)
         if self._data is not None and self.size > self._spool_bytes:
-            self._file = cast(BinaryIO, tempfile.TemporaryFile(buffering=0))  # noqa: SIM115 - closed by the payload
+            self._file = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - closed by the payload
             self._file.write(self._data)
             self._data = None
         if self._file:
