@@ -13,7 +13,7 @@ import msgspec
 
 from batchdrop.errors import DropRefused
 from batchdrop.members import naming, sha256_of
-from batchdrop.records.csvcodec import read_row
+from batchdrop.records.csvcodec import cells_of
 from batchdrop.records.expand import detect, expand, guarded
 from batchdrop.records.inspect import inspect
 from batchdrop.records.inspection import Inspection
@@ -156,8 +156,7 @@ def _row_as_json(header: tuple[str, ...], raw: bytes, spec: InputSpec) -> bytes:
 
     What a too long row has beyond its columns is kept under a name of its own.
     """
-    cells = read_row(raw, spec.delimiter, spec.quote) if raw else []
-    cells = [raw.decode("utf-8", "replace")] if cells is None else cells
+    cells = cells_of(raw, spec.delimiter, spec.quote)
     row: dict[str, object] = dict(zip(header, cells, strict=False))
     if len(cells) > len(header):
         row["batchdrop_rest"] = cells[len(header) :]

@@ -301,13 +301,12 @@ pub const Reader = struct {
     }
 
     fn list(self: *Reader, cell: Cell, out: *Out) Failure!void {
-        const is_quoted = cell.is_quoted;
         var items = std.mem.splitScalar(u8, cell.text, ',');
         var lead: u8 = '[';
         while (items.next()) |item| : (lead = ',') {
             try out.byte(lead);
             try out.byte('"');
-            try self.escaped(item, is_quoted, out);
+            try self.escaped(item, cell.is_quoted, out);
             try out.byte('"');
         }
         try out.byte(']');
@@ -327,8 +326,9 @@ pub const Reader = struct {
         if (!cell.special or !cell.is_quoted) return out.put(cell.text);
         var at: usize = 0;
         while (at < cell.text.len) : (at += 1) {
-            if (cell.text[at] == self.spec.quote) at += 1;
-            try out.byte(cell.text[@min(at, cell.text.len - 1)]);
+            const c = cell.text[at];
+            if (c == self.spec.quote) at += 1;
+            try out.byte(c);
         }
     }
 
@@ -345,14 +345,13 @@ pub const Reader = struct {
 
     fn csvCell(self: *Reader, cell: Cell, kind: Kind, out: *Out) Failure!void {
         const is_bare = kind == .integer or kind == .number or kind == .boolean;
-        const is_quoted = cell.is_quoted;
         const quotes = (self.spec.quote_all and !is_bare) or types.has(cell.text, ",\"\r\n");
         if (!quotes) return self.unquoted(cell, out);
         try out.byte('"');
         var at: usize = 0;
         while (at < cell.text.len) : (at += 1) {
             const c = cell.text[at];
-            if (is_quoted and c == self.spec.quote) at += 1;
+            if (cell.is_quoted and c == self.spec.quote) at += 1;
             if (c == '"') try out.byte('"');
             try out.byte(c);
         }

@@ -65,7 +65,7 @@ pub const Place = extern struct {
 /// What a reader found.
 pub const Found = enum { record, careful, broken, more, closed };
 
-pub const Failure = error{ Careful, Full, More };
+pub const Failure = error{ Careful, Full };
 
 /// The room for what is written.
 pub const Out = struct {

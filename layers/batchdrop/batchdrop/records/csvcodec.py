@@ -137,6 +137,12 @@ def read_row(record: bytes, delimiter: str, quote: str) -> list[str] | None:
     return row
 
 
+def cells_of(raw: bytes, delimiter: str, quote: str) -> list[str]:
+    """The cells of a record's bytes, whatever is wrong with them: one that cannot be read is one cell."""
+    row = read_row(raw, delimiter, quote) if raw else []
+    return [raw.decode("utf-8", "replace")] if row is None else row
+
+
 def read_header(record: bytes, spec: InputSpec) -> list[str]:
     """The cells of a header line. Raises `csv.Error`."""
     lines = io.StringIO(record.decode(), newline="\n")

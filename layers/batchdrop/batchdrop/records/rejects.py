@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from batchdrop.records.columns import OUR_COLUMNS, UNREAD
-from batchdrop.records.csvcodec import read_row
+from batchdrop.records.csvcodec import cells_of
 from batchdrop.records.model import SourceRecord
 from batchdrop.records.safecell import protect, restore
 
@@ -67,8 +67,7 @@ class RejectsWriter:
 
     def _cells(self, raw: bytes) -> list[str]:
         """The user's cells, as many as the header has; what a too long row has beyond goes into its last cell."""
-        row = read_row(raw, self._delimiter, self._quote) if raw else []
-        row = [raw.decode("utf-8", "replace")] if row is None else row
+        row = cells_of(raw, self._delimiter, self._quote)
         row = [restore(cell) for cell in row] if self._is_mended else row
         if len(row) == len(self._header):
             return [row[i] for i in self._own]

@@ -87,8 +87,8 @@ class CsvScan:
         self.found = again.found if again else Found(Checkpoint(body, 1, 0))
         at = again.at if again else self.found.start
         self.walk = csv_form(spec).walk(chunks, at, spec.max_record_bytes)
-        if not again and not _take_header(self.walk, spec, self.found):
-            raise empty()
+        if not again:
+            _take_header(self.walk, spec, self.found)
 
     def finish(self) -> None:
         offset = self.walk.here.offset
@@ -99,28 +99,26 @@ class CsvScan:
         self.found.records = counted(self.walk)
 
 
-def _take_header(walk: Walk, spec: InputSpec, found: Found) -> bool:
-    """Read the header, or take the given one; False where there is nothing."""
+def _take_header(walk: Walk, spec: InputSpec, found: Found) -> None:
+    """Read the header, or take the given one."""
     run = walk.run(Mode.SCAN, most=0)
     if walk.stop is Stop.BROKEN:
         raise DropRefused("quotes", "text follows a closing quote in the header", offset=walk.here.offset)
     if run is None:
-        return bool(walk.rest.strip()) and _no_header(walk)
+        raise _endless_header(walk) if walk.rest.strip() else empty()
     header = _header(walk.data[walk.at : run.end], spec) if run.stop is Stop.FULL else []
     if spec.header is not None and not is_rejects_header(header, spec.header):
         _use_header(spec.header, spec, found)
-        return True
-    record = walk.one()
-    if record.data is None:
-        _no_header(walk)
+        return
+    if walk.one().data is None:
+        raise _endless_header(walk)
     _use_header(header, spec, found)
     found.start = Checkpoint(walk.here.offset, walk.line, 0)
     walk.ordinal = 0
-    return True
 
 
-def _no_header(walk: Walk) -> bool:
-    raise DropRefused("header", "the header does not end; a quote is missing in it", offset=walk.here.offset)
+def _endless_header(walk: Walk) -> DropRefused:
+    return DropRefused("header", "the header does not end; a quote is missing in it", offset=walk.here.offset)
 
 
 def _header(record: bytes, spec: InputSpec) -> list[str]:
