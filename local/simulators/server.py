@@ -11,6 +11,7 @@ import re
 import tempfile
 import threading
 import traceback
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -62,7 +63,7 @@ class Endpoint:
         return None if found is None else found.groupdict()
 
 
-class Simulator(Generic[O]):
+class Simulator(ABC, Generic[O]):
     """Base of the vendors' simulators. A subclass names its endpoints and has a method `on_<endpoint>` for each."""
 
     vendor: ClassVar[str]
@@ -164,9 +165,9 @@ class Simulator(Generic[O]):
                 "requests": len(self.requests),
             } | self.describe()
 
+    @abstractmethod
     def example(self) -> dict[str, Any]:
         """`{"url", "route", "secret"}`: a route and its secret that work with this simulator as they stand."""
-        raise NotImplementedError
 
     # --- for the vendor's own code ---
 
@@ -180,9 +181,9 @@ class Simulator(Generic[O]):
         """What the vendor adds to `state`."""
         return {}
 
+    @abstractmethod
     def records_of(self, commit: Commit) -> list[Any]:
         """The records that a commit brought."""
-        raise NotImplementedError
 
     def error(self, status: int, message: str) -> Reply:
         """The vendor's shape of an error."""

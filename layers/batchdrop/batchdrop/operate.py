@@ -15,10 +15,8 @@ from batchdrop.route import Route, read_route
 from batchdrop.words import BatchState, JobOutcome
 from batchdrop.world import World
 
-NEED_MENDING = {
-    "row_too_short",
-    "row_too_long",
-}  # written with as many cells as the header has: no longer the row it was
+# Their rows are written with as many cells as the header has: they are not what they were.
+NEED_MENDING = {"row_too_short", "row_too_long"}
 
 
 class CannotOperate(BatchdropError):

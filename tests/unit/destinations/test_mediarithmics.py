@@ -12,11 +12,11 @@ from batchdrop.destinations.base import Canceled, Found, NotThere, StepKind, Und
 from batchdrop.destinations.mediarithmics import Mediarithmics
 from batchdrop.errors import Ambiguous, AuthExpired, Rejected, RouteError
 from batchdrop.job import Batch
-from batchdrop.ports import Response
 from batchdrop.route import read_route
 from batchdrop.words import BatchState
 from local.simulators.clock import ManualClock
 from local.simulators.mediarithmics import MediarithmicsSimulator
+from tests.unit.destinations.canned import Canned
 from tests.unit.destinations.conftest import Desk, Objects, refused_lines, sample
 
 SECONDS = 10.0
@@ -37,19 +37,6 @@ def desk(sim: MediarithmicsSimulator, open_desk: Callable[..., Desk]) -> Desk:
     desk: Desk = open_desk(sim)
     desk.prepare()
     return desk
-
-
-class Canned:
-    """An HTTP port whose every answer is the same."""
-
-    def __init__(self, body: bytes) -> None:
-        self.body = body
-
-    def send(self, _: Any) -> Response:
-        return Response(200, {}, self.body)
-
-    def download(self, _: Any) -> Iterator[bytes]:
-        raise NotImplementedError
 
 
 def canned(**execution: Any) -> Canned:

@@ -12,10 +12,10 @@ import pytest
 from batchdrop.destinations.base import Canceled, StepKind, Undecided, VendorState
 from batchdrop.destinations.sherpa import Sherpa, signature
 from batchdrop.errors import Ambiguous, AuthExpired, RateLimited, Rejected, RouteError
-from batchdrop.ports import Response
 from batchdrop.route import read_route
 from local.simulators.clock import ManualClock
 from local.simulators.sherpa import SherpaSimulator
+from tests.unit.destinations.canned import Canned
 from tests.unit.destinations.conftest import Desk, Objects, refused_lines, sample
 
 SECONDS = 10.0
@@ -203,19 +203,6 @@ def test_what_another_job_added_before_is_a_plain_reject(desk: Desk) -> None:
 
 
 # --- answers ---
-
-
-class Canned:
-    """An HTTP port whose every answer is a sample of the vendor's page."""
-
-    def __init__(self, body: bytes) -> None:
-        self.body = body
-
-    def send(self, _: Any) -> Response:
-        return Response(200, {}, self.body)
-
-    def download(self, _: Any) -> Iterator[bytes]:
-        raise NotImplementedError
 
 
 @pytest.mark.parametrize(
