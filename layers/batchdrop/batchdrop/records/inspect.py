@@ -79,6 +79,7 @@ def look(
     *,
     check: Callable[[], None] = _nothing,
     room: int = READY_BYTES,
+    cut_bytes: int = 0,
     halt: Halt | None = None,
     keep: Callable[[Halt], None] | None = None,
 ) -> Looked:
@@ -86,6 +87,9 @@ def look(
 
     The batches may be used only now that the whole drop is known to be usable; close each one's payload. Where the
     look into a large drop is interrupted, `keep` is told where, and `halt` says where to go on.
+
+    A plain file of more than `cut_bytes` is cut into spans of at least so many bytes, to be packaged by several
+    workers, and nothing of it on the way.
     """
     with source.open(0, min(source.size, BLOCK)) as stream:
         head = stream.read(len(BOM) + 1)
@@ -94,7 +98,7 @@ def look(
     packed = detect(head, spec.compression)
     going = None
     try:
-        going = _Look(source, spec, output, packed, check, halt)
+        going = _Look(source, spec, output, packed, check, halt, cut_bytes)
         looked = going.whole(room, keep)
     except DropRefused as error:
         if error.line is not None or error.offset is None:
@@ -126,9 +130,12 @@ class _Look:
         packed: Packed,
         check: Callable[[], None],
         halt: Halt | None,
+        cut_bytes: int,
     ) -> None:
         self._source, self._spec, self._output, self._packed, self._check = source, spec, output, packed, check
         is_plain = packed == "none" and spec.encoding == "utf-8" and not spec.json_key
+        self._span = cut_bytes if is_plain and source.size > cut_bytes else 0
+        self._cuts = halt.inspection.cuts if halt else ()
         self._kept = Digest(halt.digest if halt else "") if is_plain and source.size >= LARGE else None
         self._digest = self._kept or hashlib.sha256()
         self._ids = IdHashes() if spec.id and spec.duplicates != "allow" else None
@@ -156,8 +163,9 @@ class _Look:
         try:
             if not self._is_halved:
                 self._package(ready, room)
-            count(self._scan.walk)
+            count(self._scan.walk, self._cut)
             self._scan.finish()
+            self._cuts = tuple(cut for cut in self._cuts if cut.ordinal < self._scan.found.records)
             if self._packed == "zip":
                 _hash_stored(self._source, self._digest.update, self._check)
         except Exception as error:
@@ -173,7 +181,7 @@ class _Look:
             return {}
         packager = self._packager()
         if self._is_halved:  # an earlier look has seen the other half
-            packager.hash_ids(self._ids, check=self._check)
+            packager.hash_ids(self._ids, step=self._check)
         hashes = self._ids.repeated()
         if not hashes:
             return {}
@@ -188,10 +196,16 @@ class _Look:
     def _package(self, ready: list[Batch], room: int) -> None:
         """Package what there is room for; of the rest, and where there is nothing to package for, take the ids."""
         packager = self._packager()
-        if self._output:
+        if self._output and not self._span:
             self._fill(packager, ready, room)
         if self._ids is not None:
-            packager.hash_ids(self._ids, self._scan.walk)
+            packager.hash_ids(self._ids, self._scan.walk, self._cut)
+
+    def _cut(self) -> None:
+        """The walk is between two records: cut here if the span is long enough."""
+        begun = self._cuts[-1] if self._cuts else self._scan.found.start
+        if self._span and self.here.offset >= begun.offset + self._span:
+            self._cuts += (self.here,)
 
     def _fill(self, packager: Packager, ready: list[Batch], room: int) -> None:
         packager.spool_bytes, held = READY_HELD, 0
@@ -218,6 +232,7 @@ class _Look:
             header=found.header,
             duplicates={},
             warnings=tuple(found.warnings),
+            cuts=self._cuts,
         )
 
 

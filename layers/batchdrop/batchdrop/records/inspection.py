@@ -7,7 +7,7 @@ import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import cast
+from typing import Any, cast
 
 from batchdrop.records.expand import Packed
 from batchdrop.records.model import Checkpoint
@@ -17,7 +17,8 @@ from batchdrop.records.sniff import Format
 @dataclass(frozen=True, slots=True)
 class Inspection:
     """`sha256` is of the stored bytes. `duplicates` maps the ordinal of each record that is invalid for its repeated
-    id to the line of the record it yields to."""
+    id to the line of the record it yields to. `cuts` are places before records, in order, between which a large file
+    can be packaged by several workers."""
 
     sha256: str
     format: Format
@@ -29,6 +30,7 @@ class Inspection:
     header: tuple[str, ...]
     duplicates: Mapping[int, int]
     warnings: tuple[str, ...] = ()
+    cuts: tuple[Checkpoint, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """A small JSON object; many duplicates are packed."""
@@ -39,11 +41,12 @@ class Inspection:
             "header": list(self.header),
             "warnings": list(self.warnings),
             "duplicates": base64.b64encode(packed).decode() if self.duplicates else "",
+            "cuts": [cut.to_json() for cut in self.cuts],
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, object]) -> Inspection:
-        values = {f.name: data[f.name] for f in fields(cls)}
+        values = {f.name: data[f.name] for f in fields(cls) if f.name != "cuts"}
         packed = str(values["duplicates"])
         pairs = json.loads(zlib.decompress(base64.b64decode(packed))) if packed else []
         for name in ("expanded_bytes", "records", "end"):
@@ -55,5 +58,6 @@ class Inspection:
                 "header": tuple(cast("list[str]", values["header"])),
                 "warnings": tuple(cast("list[str]", values["warnings"])),
                 "duplicates": {int(o): int(line) for o, line in pairs},
+                "cuts": tuple(Checkpoint.from_json(cut) for cut in cast("list[Any]", data.get("cuts", ()))),
             }  # type: ignore[arg-type]
         )

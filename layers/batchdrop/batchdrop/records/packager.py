@@ -59,9 +59,12 @@ class Packager:
         self._yielding = list(inspection.duplicates)
         self._room = output.max_bytes - _overhead(output, self._codec.head)
 
-    def batches(self, start: Checkpoint | None = None) -> Iterator[Packed]:
-        """The batches from a checkpoint (the `end` of an earlier batch) on. Close each payload when done with it."""
-        walk = self._walk(start)
+    def batches(self, start: Checkpoint | None = None, end: Checkpoint | None = None) -> Iterator[Packed]:
+        """The batches from a checkpoint (the `end` of an earlier batch, or a cut) on, up to a cut or the end.
+
+        Close each payload when done with it.
+        """
+        walk = self._walk(start, end)
         yield from self.package(walk)
         if walk.stop is not Stop.MORE or walk.rest.strip():
             raise DropRefused("changed", "the file is not what it was when it was looked into")
@@ -125,19 +128,20 @@ class Packager:
                 if record.id in ids or (invalid and record.problem):
                     yield record
 
-    def hash_ids(self, ids: IdHashes, walk: Walk | None = None, check: Callable[[], None] = lambda: None) -> None:
-        """Put the ids of all valid records a walk goes through into `ids`; `check` may raise on the way."""
+    def hash_ids(self, ids: IdHashes, walk: Walk | None = None, step: Callable[[], None] = lambda: None) -> None:
+        """Put the ids of all valid records a walk goes through into `ids`; `step` is called at places between two
+        records, and may raise."""
         walk = walk or self._walk(None)
         walk.kernel = self._codec.form.kernel
         walk.hash_ids(ids.key)
         while run := walk.run(Mode.CHECK, self._room, self._plain(walk.ordinal)):
-            check()
             if run.records:
                 ids.take(walk.hashes(run))
-                continue
-            record, entry = self._one(walk)
-            if record.id and entry.encoded is not None:
-                ids.take(ids.hash(record.id))
+            else:
+                record, entry = self._one(walk)
+                if record.id and entry.encoded is not None:
+                    ids.take(ids.hash(record.id))
+            step()
 
     def having(
         self, hashes: Collection[bytes], ids: IdHashes, check: Callable[[], None]

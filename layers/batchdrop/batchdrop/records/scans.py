@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Protocol
@@ -54,11 +54,12 @@ class Scan(Protocol):
         """Raises `DropRefused`."""
 
 
-def count(walk: Walk) -> None:
-    """Go through the records that are left."""
+def count(walk: Walk, step: Callable[[], None] = lambda: None) -> None:
+    """Go through the records that are left; `step` is called at places between two of them."""
     while run := walk.run(Mode.SCAN):
         if not run.records:
             walk.one()
+        step()
 
 
 def counted(walk: Walk) -> int:
