@@ -313,7 +313,7 @@ pub const Reader = struct {
     }
 
     /// A cell that holds JSON goes out as it is, line ends aside, if it is sound.
-    fn document(self: *Reader, cell: Cell, out: *Out) Failure!void {
+    noinline fn document(self: *Reader, cell: Cell, out: *Out) Failure!void {
         const begun = out.len;
         try self.unquoted(cell, out);
         const text = out.room[begun..out.len];

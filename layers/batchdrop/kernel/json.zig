@@ -4,6 +4,7 @@ const std = @import("std");
 const types = @import("types.zig");
 const number = @import("number.zig");
 const find = @import("text.zig").find;
+const same = @import("text.zig").same;
 
 const Failure = types.Failure;
 const Found = types.Found;
@@ -162,7 +163,7 @@ const Parser = struct {
     at: usize = 0,
     keys: [MOST_KEYS][]const u8 = undefined,
     key_count: usize = 0,
-    seen: [MOST_KEYS]Seen = undefined, // the keys of the record before, in their order
+    seen: [MOST_KEYS + 1]Seen = undefined, // the keys of the record before, in their order; the last is of use once
     seen_count: usize = 0,
     seen_at: usize = 0,
     object_count: usize = 0, // objects of the record begun so far
@@ -175,8 +176,24 @@ const Parser = struct {
     found_count: usize = 0,
     has_line_feed: bool = false,
 
-    const Seen = struct { key: []const u8, object: usize };
-    const Path = struct { whole: []const u8, parts: [MOST_PARTS][]const u8, count: usize, need: Need };
+    /// A key of the record before, and what it was there: with the same `active` at the same depth it is that again.
+    const Seen = struct { key: []const u8, object: usize, depth: u32, active: u32, leads: u32, is_wanted: bool };
+    const Path = struct {
+        whole: []const u8,
+        parts: [MOST_PARTS][]const u8,
+        count: usize,
+        need: Need,
+
+        /// Whether it ends at this key.
+        fn isAt(self: *const Path, key: []const u8, depth: u32) bool {
+            if (depth == self.count and std.mem.eql(u8, self.parts[depth - 1], key)) return true;
+            return depth == 1 and std.mem.eql(u8, self.whole, key);
+        }
+    };
+
+    fn bit(i: usize) u32 {
+        return @as(u32, 1) << @intCast(i);
+    }
 
     fn init(spec: *const Spec, in: []const u8) Parser {
         var parser = Parser{ .spec = spec, .in = in };
@@ -240,17 +257,16 @@ const Parser = struct {
             return;
         }
         while (true) {
-            const key = try self.string();
-            try self.add(key, first, object_number);
+            const seen = (try self.add(first, object_number, depth, active)).*; // what is in the last slot does not stay
             self.space();
             if (self.peek() != ':') return error.Careful;
             self.at += 1;
             self.space();
             const begun = self.at;
-            try self.value(depth, if (active == 0) 0 else self.below(key, depth, active));
+            try self.value(depth, seen.leads);
             const text = self.in[begun..self.at];
-            if (depth == 1) try self.note(key, text);
-            if (active != 0) try self.take(key, depth, active, text);
+            if (depth == 1 and self.spec.renamed_count > 0) self.note(seen.key, text);
+            if (seen.is_wanted) try self.take(seen.key, depth, active, text);
             self.space();
             const mark = self.peek();
             self.at += 1;
@@ -279,32 +295,61 @@ const Parser = struct {
         }
     }
 
-    /// A key must not be there twice; one with escapes may be the same as another though it looks different.
-    fn add(self: *Parser, key: []const u8, first: usize, object_number: usize) Failure!void {
+    /// The next key. Most records have the keys of the one before them: those were looked at already.
+    fn add(self: *Parser, first: usize, object_number: usize, depth: u32, active: u32) Failure!*const Seen {
         if (self.key_count == MOST_KEYS) return error.Careful;
+        const slot = &self.seen[self.seen_at];
+        const is_as_before = self.isAsBefore(slot, object_number);
+        const key = if (is_as_before) slot.key else try self.string();
+        if (!is_as_before) try self.once(key, first, depth);
         self.keys[self.key_count] = key;
         self.key_count += 1;
-        if (self.isAsBefore(key, object_number)) return;
+        if (self.seen_at < MOST_KEYS) self.seen_at += 1;
+        if (!is_as_before or slot.depth != depth or slot.active != active) {
+            slot.* = self.looked(key, object_number, depth, active);
+        }
+        return slot;
+    }
+
+    /// Whether here is the key that the record before had here, and the same before it.
+    fn isAsBefore(self: *Parser, before: *const Seen, object_number: usize) bool {
+        self.is_alike = self.is_alike and self.seen_at < self.seen_count and before.object == object_number;
+        if (!self.is_alike) return false;
+        const end = self.at + before.key.len + 2;
+        self.is_alike = end <= self.in.len and self.in[self.at] == '"' and self.in[end - 1] == '"' and
+            same(self.in[self.at + 1 .. end - 1], before.key);
+        if (self.is_alike) self.at = end;
+        return self.is_alike;
+    }
+
+    /// What a key is here.
+    fn looked(self: *Parser, key: []const u8, object_number: usize, depth: u32, active: u32) Seen {
+        var seen = Seen{
+            .key = key,
+            .object = object_number,
+            .depth = depth,
+            .active = active,
+            .leads = 0,
+            .is_wanted = false,
+        };
+        if (active == 0) return seen;
+        seen.leads = self.below(key, depth, active);
+        for (self.wanted[0..self.spec.wanted_count], 0..) |path, i| {
+            if (active & bit(i) != 0 and path.isAt(key, depth)) seen.is_wanted = true;
+        }
+        return seen;
+    }
+
+    /// A key must not be there twice; one with escapes may be the same as another though it looks different.
+    fn once(self: *Parser, key: []const u8, first: usize, depth: u32) Failure!void {
+        if (depth == 1 and std.mem.eql(u8, key, OURS)) return error.Careful;
         if (std.mem.indexOfScalar(u8, key, '\\') != null) return error.Careful;
-        for (self.keys[first .. self.key_count - 1]) |other| {
+        for (self.keys[first..self.key_count]) |other| {
             if (std.mem.eql(u8, other, key)) return error.Careful;
         }
     }
 
-    /// Whether the record before had the same keys in the same objects up to here: then it was looked at already.
-    fn isAsBefore(self: *Parser, key: []const u8, object_number: usize) bool {
-        const at = self.seen_at;
-        if (at == MOST_KEYS) return false;
-        self.seen_at += 1;
-        self.is_alike = self.is_alike and at < self.seen_count and self.seen[at].object == object_number and
-            std.mem.eql(u8, self.seen[at].key, key);
-        if (!self.is_alike) self.seen[at] = .{ .key = key, .object = object_number };
-        return self.is_alike;
-    }
-
-    fn note(self: *Parser, key: []const u8, text: []const u8) Failure!void {
-        if (key.len == OURS.len and std.mem.eql(u8, key, OURS)) return error.Careful;
-        if (self.spec.renamed_count == 0) return;
+    fn note(self: *Parser, key: []const u8, text: []const u8) void {
         self.pairs[self.pair_count] = .{ .key = key, .value = text };
         self.pair_count += 1;
     }
@@ -313,8 +358,7 @@ const Parser = struct {
     fn below(self: *Parser, key: []const u8, depth: u32, active: u32) u32 {
         var still: u32 = 0;
         for (self.wanted[0..self.spec.wanted_count], 0..) |path, i| {
-            const bit = @as(u32, 1) << @intCast(i);
-            if (active & bit != 0 and depth < path.count and std.mem.eql(u8, path.parts[depth - 1], key)) still |= bit;
+            if (active & bit(i) != 0 and depth < path.count and std.mem.eql(u8, path.parts[depth - 1], key)) still |= bit(i);
         }
         return still;
     }
@@ -322,10 +366,7 @@ const Parser = struct {
     /// Keep the text of a wanted field. One that is there under its whole name and by its parts is not this plain.
     fn take(self: *Parser, key: []const u8, depth: u32, active: u32, text: []const u8) Failure!void {
         for (self.wanted[0..self.spec.wanted_count], 0..) |path, i| {
-            const bit = @as(u32, 1) << @intCast(i);
-            if (active & bit == 0) continue;
-            const is_last = depth == path.count and std.mem.eql(u8, path.parts[depth - 1], key);
-            if (!is_last and !(depth == 1 and std.mem.eql(u8, path.whole, key))) continue;
+            if (active & bit(i) == 0 or !path.isAt(key, depth)) continue;
             if (self.found[i].len > 0) return error.Careful;
             self.found[i] = try self.filled(text, path.need);
             self.found_count += 1;
