@@ -20,7 +20,7 @@ LOCK = SOURCES / "requirements.txt"
 # What every processor of the kind can do: AWS names no model. Without a C library, none is needed at run time.
 TARGETS = {
     "arm64": ("-target", "aarch64-linux", "-mcpu", "generic"),
-    "x86_64": ("-target", "x86_64-linux", "-mcpu", "x86_64_v3"),
+    "x86_64": ("-target", "x86_64-linux", "-mcpu", "x86_64_v2"),
 }
 OPTIONS = ("-dynamic", "-O", "ReleaseSafe", "-fstrip")
 
