@@ -38,7 +38,7 @@ def grown(files: Files, directory: Path, times: int) -> Files:
 def measured(path: Path_, files: Files, out: Path) -> tuple[float, float]:
     """MB per CPU second, and MB of peak memory."""
     (ours, *_) = candidates(path, files, out, None, set())
-    _, cpu, peak = run(ours.command, out)
+    _, cpu, peak = run(ours.command, out, timed=True)
     return getattr(files, path.input).stat().st_size / 1e6 / cpu, peak / 1000
 
 

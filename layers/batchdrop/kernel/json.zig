@@ -107,6 +107,7 @@ pub const Reader = struct {
     }
 
     fn nextLine(self: *Reader, from: usize, is_checked: bool) Found {
+        if (is_checked and self.line()) return self.measured(.record);
         while (true) {
             const end = std.mem.indexOfScalarPos(u8, self.in, self.start, '\n') orelse {
                 if (isBlank(self.in[self.start..])) self.start = from;
@@ -117,11 +118,24 @@ pub const Reader = struct {
             if (!isBlank(self.in[self.start..end])) break;
             self.start = end + 1;
         }
-        if (!is_checked) return self.measured(.record);
-        self.parser.begin(self.in[0..self.end], self.start);
-        self.parser.record() catch return self.measured(.careful);
-        self.parser.space();
-        return self.measured(if (self.parser.at == self.end) .record else .careful);
+        return self.measured(if (is_checked) .careful else .record);
+    }
+
+    /// Whether a sound record is alone in the next line that is not blank.
+    fn line(self: *Reader) bool {
+        var at = self.start;
+        while (at < self.in.len and isSpace(self.in[at])) : (at += 1) {
+            if (self.in[at] == '\n') self.start = at + 1;
+        }
+        self.parser.begin(self.in, at);
+        self.parser.record() catch return false;
+        if (self.parser.has_line_feed) return false;
+        self.end = self.parser.at;
+        while (self.end < self.in.len and self.in[self.end] != '\n') : (self.end += 1) {
+            if (!isSpace(self.in[self.end])) return false;
+        }
+        self.after = self.end + 1;
+        return self.end < self.in.len;
     }
 
     /// Whether it is one line that ends in the bracket of an object with anything in it.
@@ -163,7 +177,7 @@ const Parser = struct {
     at: usize = 0,
     keys: [MOST_KEYS][]const u8 = undefined,
     key_count: usize = 0,
-    seen: [MOST_KEYS + 1]Seen = undefined, // the keys of the record before, in their order; the last is of use once
+    seen: [MOST_KEYS + 1]Seen = undefined, // the keys of the record before, in their order
     seen_count: usize = 0,
     seen_at: usize = 0,
     object_count: usize = 0, // objects of the record begun so far
@@ -176,8 +190,16 @@ const Parser = struct {
     found_count: usize = 0,
     has_line_feed: bool = false,
 
-    /// A key of the record before, and what it was there: with the same `active` at the same depth it is that again.
-    const Seen = struct { key: []const u8, object: usize, depth: u32, active: u32, leads: u32, is_wanted: bool };
+    /// A key of the record before: what stands there from its first quote to its value, and what it was there.
+    const Seen = struct {
+        text: []const u8,
+        key: []const u8,
+        object: usize, // 0: look again
+        depth: u32,
+        active: u32,
+        leads: u32, // the wanted fields whose path goes on below it
+        is_wanted: bool,
+    };
     const Path = struct {
         whole: []const u8,
         parts: [MOST_PARTS][]const u8,
@@ -257,16 +279,20 @@ const Parser = struct {
             return;
         }
         while (true) {
-            const seen = (try self.add(first, object_number, depth, active)).*; // what is in the last slot does not stay
-            self.space();
-            if (self.peek() != ':') return error.Careful;
-            self.at += 1;
-            self.space();
+            if (self.key_count == MOST_KEYS) return error.Careful;
+            const slot = &self.seen[self.seen_at]; // the last one is of use for one key after the other
+            if (!self.isAsBefore(slot, object_number, depth, active)) {
+                slot.* = try self.looked(first, object_number, depth, active);
+            }
+            const key = slot.key;
+            const is_wanted = slot.is_wanted;
+            self.keys[self.key_count] = key;
+            self.key_count += 1;
+            self.seen_at = @min(self.seen_at + 1, MOST_KEYS);
             const begun = self.at;
-            try self.value(depth, seen.leads);
-            const text = self.in[begun..self.at];
-            if (depth == 1 and self.spec.renamed_count > 0) self.note(seen.key, text);
-            if (seen.is_wanted) try self.take(seen.key, depth, active, text);
+            try self.value(depth, slot.leads);
+            if (depth == 1 and self.spec.renamed_count > 0) self.note(key, self.in[begun..self.at]);
+            if (is_wanted) try self.take(key, depth, active, self.in[begun..self.at]);
             self.space();
             const mark = self.peek();
             self.at += 1;
@@ -295,38 +321,33 @@ const Parser = struct {
         }
     }
 
-    /// The next key. Most records have the keys of the one before them: those were looked at already.
-    fn add(self: *Parser, first: usize, object_number: usize, depth: u32, active: u32) Failure!*const Seen {
-        if (self.key_count == MOST_KEYS) return error.Careful;
-        const slot = &self.seen[self.seen_at];
-        const is_as_before = self.isAsBefore(slot, object_number);
-        const key = if (is_as_before) slot.key else try self.string();
-        if (!is_as_before) try self.once(key, first, depth);
-        self.keys[self.key_count] = key;
-        self.key_count += 1;
-        if (self.seen_at < MOST_KEYS) self.seen_at += 1;
-        if (!is_as_before or slot.depth != depth or slot.active != active) {
-            slot.* = self.looked(key, object_number, depth, active);
-        }
-        return slot;
-    }
-
-    /// Whether here is the key that the record before had here, and the same before it.
-    fn isAsBefore(self: *Parser, before: *const Seen, object_number: usize) bool {
-        self.is_alike = self.is_alike and self.seen_at < self.seen_count and before.object == object_number;
-        if (!self.is_alike) return false;
-        const end = self.at + before.key.len + 2;
-        self.is_alike = end <= self.in.len and self.in[self.at] == '"' and self.in[end - 1] == '"' and
-            same(self.in[self.at + 1 .. end - 1], before.key);
+    /// Whether here is the key that the record before had here, after the same keys: it was looked at already.
+    inline fn isAsBefore(self: *Parser, before: *const Seen, object_number: usize, depth: u32, active: u32) bool {
+        const end = self.at + before.text.len;
+        self.is_alike = self.is_alike and self.seen_at < self.seen_count and before.object == object_number and
+            before.depth == depth and before.active == active and end <= self.in.len and
+            same(self.in[self.at..end], before.text);
         if (self.is_alike) self.at = end;
         return self.is_alike;
     }
 
-    /// What a key is here.
-    fn looked(self: *Parser, key: []const u8, object_number: usize, depth: u32, active: u32) Seen {
+    /// The next key, up to its value.
+    fn looked(self: *Parser, first: usize, object_number: usize, depth: u32, active: u32) Failure!Seen {
+        const begun = self.at;
+        const had_line_feed = self.has_line_feed;
+        self.has_line_feed = false;
+        const key = try self.string();
+        try self.once(key, first, depth);
+        self.space();
+        if (self.peek() != ':') return error.Careful;
+        self.at += 1;
+        self.space();
+        const is_simple = !self.has_line_feed; // a line feed is to be seen in each record
+        self.has_line_feed = self.has_line_feed or had_line_feed;
         var seen = Seen{
+            .text = self.in[begun..self.at],
             .key = key,
-            .object = object_number,
+            .object = if (is_simple) object_number else 0,
             .depth = depth,
             .active = active,
             .leads = 0,
@@ -462,8 +483,12 @@ const Parser = struct {
         self.at += text.len;
     }
 
-    fn space(self: *Parser) void {
-        while (self.at < self.in.len and self.in[self.at] <= ' ' and isSpace(self.in[self.at])) : (self.at += 1) {
+    inline fn space(self: *Parser) void {
+        if (self.at < self.in.len and self.in[self.at] <= ' ') self.spaces();
+    }
+
+    noinline fn spaces(self: *Parser) void {
+        while (self.at < self.in.len and isSpace(self.in[self.at])) : (self.at += 1) {
             if (self.in[self.at] == '\n') self.has_line_feed = true;
         }
     }

@@ -10,6 +10,8 @@ const types = @import("types.zig");
 const Digest = @import("digest.zig").Digest;
 const csv = @import("csv.zig");
 const json = @import("json.zig");
+const same = @import("hashes.zig").same;
+const sort = @import("hashes.zig").sort;
 
 const Call = types.Call;
 const Hash = types.Hash;
@@ -27,7 +29,7 @@ export fn batchdrop_hash(ptr: [*]const u8, len: usize, key: *const [16]u8, into:
 /// for; how many there are.
 export fn batchdrop_repeated(ptr: [*]Hash, len: usize, found: [*]Hash, most: usize) usize {
     const hashes = ptr[0..len];
-    std.mem.sortUnstable(Hash, hashes, {}, isBefore);
+    sort(hashes);
     var count: usize = 0;
     for (1..@max(len, 1)) |i| {
         if (!same(hashes[i], hashes[i - 1]) or (i > 1 and same(hashes[i], hashes[i - 2]))) continue;
@@ -50,16 +52,7 @@ export fn batchdrop_between(ptr: [*]align(1) const Hash, len: usize, low: u64, h
 
 /// The length of the beginning of the text that is UTF-8; all of it where nothing is wrong.
 export fn batchdrop_utf8(ptr: [*]const u8, len: usize) usize {
-    const bytes = ptr[0..len];
-    var at: usize = 0;
-    while (at < len) {
-        const step = @min(len - at, 4096);
-        var stop = at + step;
-        while (stop > at and stop < len and bytes[stop] & 0xC0 == 0x80) stop -= 1;
-        if (!std.unicode.utf8ValidateSlice(bytes[at..stop])) return at;
-        at = if (stop == at) return at else stop;
-    }
-    return at;
+    return text.utf8(ptr[0..len]);
 }
 
 /// SHA-256 that can be put down and taken up again: see digest.zig.
@@ -158,12 +151,4 @@ fn hash(reader: anytype, out: *Out, key: *const [16]u8, into: *Hash) types.Failu
 fn hashed(id: []const u8, key: *const [16]u8) Hash {
     const sum = Sip.toInt(id, key);
     return .{ .one = @truncate(sum), .two = @truncate(sum >> 64) };
-}
-
-fn same(a: Hash, b: Hash) bool {
-    return a.one == b.one and a.two == b.two;
-}
-
-fn isBefore(_: void, a: Hash, b: Hash) bool {
-    return if (a.one == b.one) a.two < b.two else a.one < b.one;
 }

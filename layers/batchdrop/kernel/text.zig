@@ -25,14 +25,32 @@ pub inline fn find(text: []const u8, start: usize, marks: anytype) usize {
 
 /// How many line ends there are.
 pub fn lines(text: []const u8) usize {
+    const wide = 64;
     var count: usize = 0;
     var at: usize = 0;
-    while (at + WIDTH <= text.len) : (at += WIDTH) {
-        const block: Block = text[at..][0..WIDTH].*;
-        count += @popCount(@as(Bits, @bitCast(block == @as(Block, @splat('\n')))));
+    while (at + wide <= text.len) : (at += wide) {
+        const block: @Vector(wide, u8) = text[at..][0..wide].*;
+        count += @popCount(@as(u64, @bitCast(block == @as(@Vector(wide, u8), @splat('\n')))));
     }
     for (text[at..]) |c| count += @intFromBool(c == '\n');
     return count;
+}
+
+/// The length of the beginning of the text that is UTF-8. Most characters take one byte.
+pub fn utf8(text: []const u8) usize {
+    var at: usize = 0;
+    while (true) {
+        while (at + WIDTH <= text.len) : (at += WIDTH) {
+            const bits: Bits = @bitCast(@as(Block, text[at..][0..WIDTH].*) >= @as(Block, @splat(0x80)));
+            if (bits == 0) continue;
+            at += @ctz(bits);
+            break;
+        }
+        if (at == text.len) return at;
+        const length = std.unicode.utf8ByteSequenceLength(text[at]) catch return at;
+        if (length > text.len - at or !std.unicode.utf8ValidateSlice(text[at..][0..length])) return at;
+        at += length;
+    }
 }
 
 /// Copy into a place of the same length; quicker than a call for the few bytes of a cell.

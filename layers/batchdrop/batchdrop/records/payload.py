@@ -21,7 +21,7 @@ class Payload:
 
     def open(self) -> BinaryIO:
         """A fresh seekable stream of the bytes."""
-        return cast(BinaryIO, io.BufferedReader(_Window(self._pread, self.size)))
+        return cast(BinaryIO, io.BufferedReader(_Window(self._read_into, self.size)))
 
     def close(self) -> None:
         self._data = None
@@ -30,12 +30,16 @@ class Payload:
 
     __del__ = close  # a batch that is never sent must not leave its file open
 
-    def _pread(self, size: int, at: int) -> bytes:
+    def _read_into(self, buffer: memoryview, at: int) -> int:
+        data: bytes | memoryview
         if self._data is not None:
-            return bytes(memoryview(self._data)[at : at + size])
-        if self._file is None:
+            data = memoryview(self._data)[at : at + len(buffer)]
+        elif self._file is not None:
+            data = os.pread(self._file.fileno(), len(buffer), at)
+        else:
             raise ValueError("the payload is closed")
-        return os.pread(self._file.fileno(), size, at)
+        buffer[: len(data)] = data
+        return len(data)
 
 
 class PayloadBuilder:
@@ -81,8 +85,8 @@ class PayloadBuilder:
 class _Window(io.RawIOBase):
     """Bytes that can be read at any place, as a stream."""
 
-    def __init__(self, pread: Callable[[int, int], bytes], size: int) -> None:
-        self._pread, self._size, self._at = pread, size, 0
+    def __init__(self, read_into: Callable[[memoryview, int], int], size: int) -> None:
+        self._read_into, self._size, self._at = read_into, size, 0
 
     def readable(self) -> bool:
         return True
@@ -99,7 +103,6 @@ class _Window(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        data = self._pread(len(buffer), self._at)
-        memoryview(buffer)[: len(data)] = data
-        self._at += len(data)
-        return len(data)
+        count = self._read_into(memoryview(buffer), self._at)
+        self._at += count
+        return count
