@@ -134,7 +134,8 @@ pub const Reader = struct {
         var at = find(self.in, from, marks);
         while (at < self.in.len) : (at = find(self.in, at + 1, marks)) {
             switch (self.class[self.in[at]]) {
-                .plain, .delimiter => {},
+                .plain => {},
+                .delimiter => special.* = special.* or self.spec.delimiter < 0x20, // a tab is to be escaped
                 .quote => {
                     if (at + 1 == self.in.len or self.class[self.in[at + 1]] != .quote) return at + 1;
                     special.* = true;

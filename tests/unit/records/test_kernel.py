@@ -89,6 +89,15 @@ def same(data: bytes, spec: InputSpec, output: OutputSpec) -> None:
     assert inspection.records == sum(1 for _ in Packager(source, spec, output, inspection).replay())
 
 
+@pytest.mark.parametrize("delimiter", ["\t", ";", "\x1f"])
+def test_a_delimiter_within_quotes_is_escaped_where_json_wants_it(delimiter: str) -> None:
+    source = BytesSource("drop", f'a{delimiter}b\n1{delimiter}"x{delimiter}y"\n'.encode())
+    spec = InputSpec(format="csv", delimiter=delimiter)
+    (batch,) = Packager(source, spec, OutputSpec("ndjson", 1 << 40), inspect(source, spec)).batches()
+    assert batch.payload is not None
+    assert json.loads(batch.payload.open().read()) == {"a": "1", "b": f"x{delimiter}y"}
+
+
 columns = st.sampled_from(list(KINDS)).flatmap(
     lambda kind: st.tuples(
         st.just(kind),
@@ -208,6 +217,18 @@ def test_json(items: list[str], spec: InputSpec, output: OutputSpec, array: bool
         text = "[" + space + f"{space},{space}".join(items) + space + "]\n"
     else:
         text = "\n".join(item.replace("\n", " ") + space for item in items)
+    same(text.encode("utf-8", "replace"), replace(spec, format="json" if array else "ndjson"), output)
+
+
+@quick
+@given(st.lists(written(raw_values), min_size=1, max_size=3), st.data(), json_specs, outputs, st.booleans())
+def test_json_whose_records_are_alike(
+    kinds: list[str], data: st.DataObject, spec: InputSpec, output: OutputSpec, array: bool
+) -> None:
+    """Keys that the record before had are not looked at again: they must be taken for what they are here."""
+    items = data.draw(st.lists(st.sampled_from(kinds), min_size=2, max_size=8))
+    output = replace(output, format="ndjson") if output.format == "csv" else output
+    text = "[" + ",".join(items) + "]" if array else "\n".join(item.replace("\n", " ") for item in items)
     same(text.encode("utf-8", "replace"), replace(spec, format="json" if array else "ndjson"), output)
 
 
