@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import batchdrop.calm  # noqa: F401, I001 - first of all, as in the functions
+
 import json
 import os
 import sys

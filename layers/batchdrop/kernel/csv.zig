@@ -245,8 +245,13 @@ pub const Reader = struct {
                     first = true;
                 }
                 waiting_count = 0;
-                try out.put(op.key.slice()[@intFromBool(first)..]);
+                const key = op.key.slice()[@intFromBool(first)..];
                 first = false;
+                if (op.kind == .string and !cell.special and cell.text.len > 0) {
+                    try out.field(key, cell.text);
+                    continue;
+                }
+                try out.put(key);
                 if (cell.text.len == 0) try out.put(op.empty.slice()) else try self.value(cell, op.kind, out);
             },
         };
@@ -281,9 +286,12 @@ pub const Reader = struct {
     /// The text as JSON has it, a doubled quote of a quoted cell taken as one.
     fn escaped(self: *Reader, text: []const u8, is_quoted: bool, out: *Out) Failure!void {
         var at: usize = 0;
-        while (at < text.len) : (at += 1) {
-            const c = text[at];
-            if (is_quoted and c == self.spec.quote) at += 1;
+        while (true) {
+            const next_at = find(text, at, .{ self.spec.quote, '"', '\\' });
+            try out.put(text[at..next_at]);
+            if (next_at == text.len) return;
+            const c = text[next_at];
+            at = @min(text.len, next_at + 1 + @as(usize, @intFromBool(is_quoted and c == self.spec.quote)));
             switch (c) {
                 '"' => try out.put("\\\""),
                 '\\' => try out.put("\\\\"),

@@ -88,6 +88,17 @@ pub const Out = struct {
         self.len += place.len;
     }
 
+    /// A key, with what is around it, and a text in quotes.
+    pub inline fn field(self: *Out, key: []const u8, bytes: []const u8) Failure!void {
+        if (key.len + bytes.len + 2 > self.room.len - self.len) return error.Full;
+        const place = self.room[self.len..][0 .. key.len + bytes.len + 2];
+        text.copy(place[0..key.len], key);
+        place[key.len] = '"';
+        text.copy(place[key.len + 1 ..][0..bytes.len], bytes);
+        place[place.len - 1] = '"';
+        self.len += place.len;
+    }
+
     pub inline fn put(self: *Out, bytes: []const u8) Failure!void {
         if (bytes.len > self.room.len - self.len) return error.Full;
         text.copy(self.room[self.len..][0..bytes.len], bytes);
