@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import batchdrop.calm  # noqa: F401, I001 - first of all, as in the functions
-
 import json
 import os
 import sys
@@ -11,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import batchdrop.calm  # noqa: F401 - first of all, as in the functions
 from batchdrop.records.spec import InputSpec, OutputSpec
 from tests.bench.data import FAILS_EVERY, TYPES, Files
 
