@@ -118,7 +118,8 @@ class Ledger:
     def decide(self, batch: Batch, changes: Mapping[str, object]) -> Batch:
         """An operator's decision on a batch that is held: its account is open again."""
         expect: dict[str, Expect] = {"state": Equals(str(batch.state))}
-        item = self.table.update(self._key(batch), _stored(changes), remove=_OF_THE_ACCOUNT, expect=expect)
+        gone = tuple(name for name in _OF_THE_ACCOUNT if name not in changes)
+        item = self.table.update(self._key(batch), _stored(changes), remove=gone, expect=expect)
         return Batch.from_item(item)
 
     def open_jobs(self, limit: int = 1000) -> list[Job]:

@@ -55,14 +55,16 @@ def resolve(world: World, job_id_: str, decision: Literal["resubmit", "adopt", "
     job = find(world, job_id_)
     if job.ended() is not JobOutcome.HELD:
         raise CannotOperate(f"job {job_id_} is not held but {job.outcome or 'still open'}: there is nothing to resolve")
-    in_doubt = [b for b in world.ledger.batches(job_id_) if _is_in_doubt(b)]
+    batches = world.ledger.batches(job_id_)
+    in_doubt = [b for b in batches if _is_in_doubt(b)]
     if decision == "adopt" and len(in_doubt) > 1:
         raise CannotOperate(f"{len(in_doubt)} batches are in doubt: one receipt cannot be for all; resubmit or abandon")
     route = read_route(job.route, job.config, world.settings.allow_insecure)
     decisions = {b.n: _decision(world, route, b, decision, receipt) for b in in_doubt}
     _set_aside_report(world, job)
-    for batch in in_doubt:
-        world.ledger.decide(batch, decisions[batch.n])
+    for batch in batches:
+        if batch.n in decisions or batch.status.is_open:  # those that are open go on too, and are counted anew
+            world.ledger.decide(batch, decisions.get(batch.n, {}))
     changes = {"deadline_at": world.ledger.now() + int(route.deadline * 1000), "tries": 0}
     job = world.ledger.reopen(job, changes, ("packaged_at", "failure") if decision == "resubmit" else ())
     world.workflow.start(job.execution, job.job_id)

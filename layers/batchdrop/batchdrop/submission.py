@@ -297,6 +297,9 @@ class Submission:
         """Go on with a batch an earlier invocation began."""
         if batch.owner != self.invocation.owner:
             batch = self.world.ledger.take_over(batch, self.invocation.owner)
+        if batch.status is BatchState.SUBMITTED:  # so far its former owner got, just before it was taken over
+            self.batches[batch.n - 1] = batch
+            return
         step = self._step(batch.step)
         if batch.intent and step.kind is StepKind.COMMIT:
             batch = self._reconcile(batch, step)

@@ -212,6 +212,13 @@ def test_the_first_to_remember_a_fact_is_remembered(bench: Bench) -> None:
     assert bench.ledger.remember("content#r", "sha", {"job_id": "two"})["job_id"] == "one"
 
 
+def test_an_operators_decision_sets_what_it_says_and_opens_the_account(bench: Bench) -> None:
+    """DynamoDB refuses an update that names one attribute twice."""
+    held = bench.ledger.new_batch(batch(state=BatchState.HELD, done_at=5, collected_at=6, counts={"records": 1}))
+    left = bench.ledger.decide(held, {"state": BatchState.UNCONFIRMED, "done_at": 7})
+    assert (left.status, left.done_at, left.collected_at, left.counts) == (BatchState.UNCONFIRMED, 7, 0, {})
+
+
 def test_batches_are_listed_in_their_order(bench: Bench) -> None:
     for n in (10, 2, 1):
         bench.ledger.new_batch(batch(n=n))
