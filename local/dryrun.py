@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from batchdrop.drop import READY
-from batchdrop.job import Job
-from batchdrop.parcels import Parcel, Parcels, look_into, parcels_of
+from batchdrop.job import NUMBERS, Job
+from batchdrop.parcels import Parcel, Parcels, look_into, parcels_of, spans_of
 from batchdrop.ports import ObjectRef, Objects
 from batchdrop.records.kernel import LIBRARY
 from batchdrop.records.model import Problem, SourceRecord
@@ -50,17 +50,19 @@ def run(path: Path, route: Route) -> DryRun:
     job = _job(path, route)
     looked = look_into(job, route, objects, lambda: None)
     job.inspection = looked.found
-    parcels = parcels_of(job, route, objects, looked.ready)
+    job.spread = spans_of(job)
     names = [str(member["name"]) for member in job.members] or [path.name]
     found = DryRun(format=str(job.inspection.get("format", "")), warnings=drop_warnings(job.inspection))
-    for parcel in parcels.batches(None):
-        _add(found, parcel, parcels, names)
+    for span in job.spans:
+        parcels = parcels_of(job, route, objects, looked.ready, span)
+        for count, parcel in enumerate(parcels.batches(None), 1):
+            _add(found, span * NUMBERS + count, parcel, parcels, names)
     return found
 
 
-def _add(found: DryRun, parcel: Parcel, parcels: Parcels, names: Sequence[str]) -> None:
+def _add(found: DryRun, number: int, parcel: Parcel, parcels: Parcels, names: Sequence[str]) -> None:
     if parcel.payload:
-        entry = {"n": len(found.batches) + 1, "records": parcel.records, "invalid": parcel.invalid}
+        entry = {"n": number, "records": parcel.records, "invalid": parcel.invalid}
         found.batches.append(entry | {"bytes": parcel.payload.size, "sha256": parcel.payload.sha256})
         parcel.payload.close()
     found.records += parcel.records

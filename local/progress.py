@@ -55,12 +55,18 @@ def progress_of(job: Job, batches: Sequence[Batch], now: int) -> Progress:
 def _packaged(job: Job, batches: Sequence[Batch], total: int) -> int:
     if not batches:
         return 0
+    if job.spread and sum(batch.last for batch in batches) < job.spread:
+        return min(total, sum(map(_length, batches)))
     if batches[-1].last:
         return total
     end = batches[-1].end
     if "offset" in end:
         return min(total, int(end["offset"]))
     return min(total, _of_set(job, end.get("at", {})))
+
+
+def _length(batch: Batch) -> int:
+    return int(batch.end["offset"]) - int(batch.start["offset"])
 
 
 def _of_set(job: Job, going_on: Mapping[str, Mapping[str, Any]]) -> int:
@@ -71,13 +77,13 @@ def _of_set(job: Job, going_on: Mapping[str, Mapping[str, Any]]) -> int:
 
 def _rate(job: Job, batches: Sequence[Batch], total: int) -> float | None:
     """Of the latest batches; of the only one, since the claim."""
-    latest = batches[-_LATEST:]
+    latest = sorted(batches, key=lambda batch: batch.packaged_at)[-_LATEST:]
     if not latest:
         return None
     begun = latest[0].packaged_at if len(latest) > 1 else job.created_at
     before = _packaged(job, latest[:1], total) if len(latest) > 1 else 0
     took = (latest[-1].packaged_at - begun) / 1000
-    gone = _packaged(job, batches, total) - before
+    gone = _packaged(job, latest if job.spread else batches, total) - before
     return gone / took if took > 0 and gone > 0 else None
 
 

@@ -12,7 +12,7 @@ from batchdrop.wiring import world
 
 @handler
 def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """`{"job_id", "lap"?}` in; the same with what is `next`, after how many `seconds`, out.
+    """`{"job_id", "lap"?}` in; the same with what is `next`, after how many `seconds`, out; or with which `spans`.
 
     An execution that somebody started by hand with anything else has no job: it is told to finish.
     """
@@ -20,10 +20,7 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     job_id, lap = str(given.get("job_id", "")), given.get("lap", 0)
     lap = lap if isinstance(lap, int) else 0
     answer = what_next(world, world.begin(context), job_id, lap)
-    return {
-        "job_id": job_id,
-        "lap": lap + 1,
-        "next": answer.next,
-        "seconds": answer.seconds,
-        "asked_at": answer.asked_at,
-    }
+    told = {"job_id": job_id, "lap": lap + 1}
+    # What each worker is given holds all that the next question needs: the workflow takes it from there.
+    spans = {"spans": [{**told, "span": span} for span in answer.spans]} if answer.spans else {}
+    return {**told, "next": answer.next, "seconds": answer.seconds, "asked_at": answer.asked_at, **spans}

@@ -1,4 +1,4 @@
-"""Submit: a drop has arrived, or the workflow asks for the rest of a job to be submitted."""
+"""Submit: a drop has arrived, or the workflow asks for the rest of a job, or of one span of it, to be submitted."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from batchdrop.wiring import LambdaInvocation, world
 
 @handler
 def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """`{"job_id": …}` from the workflow, or messages of the drop queue: those that failed are named in the answer."""
+    """`{"job_id", "span"?}` from the workflow, or messages of the drop queue: the answer names those that failed."""
     invocation = world.begin(context)
     if "job_id" in event:
-        return {"resumed": resume(world, invocation, str(event["job_id"]))}
+        return {"resumed": resume(world, invocation, str(event["job_id"]), int(event.get("span", 0)))}
     failed = [message_id for message_id, body in sqs_messages(event) if not _taken(invocation, body)]
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 

@@ -22,6 +22,7 @@ _MAKERS: Mapping[str, Callable[..., str]] = {
     "exits": command.exits,
     "input": routes.input_,
     "poll": routes.poll,
+    "side_by_side": routes.side_by_side,
     "report": reports.report,
     "route": routes.route,
     "source": code.source,

@@ -8,7 +8,7 @@ from typing import Any
 from batchdrop.destinations import destination
 from batchdrop.fields import REQUIRED, Field
 from batchdrop.records.schema import input_schema
-from batchdrop.route import COMMON, POLL
+from batchdrop.route import COMMON, POLL, SIDE_BY_SIDE
 from local.docs.markdown import code, table
 
 _NAMES = {"text": "text", "map": "mapping", "list": "list", "boolean": "true/false", "integer": "whole number"}
@@ -20,6 +20,10 @@ def route() -> str:
 
 def poll() -> str:
     return _options(POLL, "poll.")
+
+
+def side_by_side() -> str:
+    return _options(SIDE_BY_SIDE, "side_by_side.")
 
 
 def account(name: str) -> str:

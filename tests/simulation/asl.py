@@ -17,7 +17,7 @@ from tests.simulation.kernel import Kernel
 FILE = Path(__file__).parents[2] / "functions" / "workflow" / "job.asl.yaml"
 HISTORY_LIMIT = 25_000
 NAME_KEPT = 90 * 86400  # seconds after its end in which an execution's name cannot be used again
-_EVENTS = {"Task": 5, "Wait": 2, "Choice": 2, "Succeed": 2, "Fail": 2}
+_EVENTS = {"Task": 5, "Wait": 2, "Choice": 2, "Pass": 2, "Map": 5, "Succeed": 2, "Fail": 2}
 
 Answer = Callable[[Any, str], None]  # result, or the name of an error
 
@@ -94,6 +94,15 @@ class Execution:
     token: str = ""
     ended: float = 0.0
     error: str = ""
+    children: list[Child] = field(default_factory=list)  # those of the Map it is in
+
+
+@dataclass(slots=True)
+class Child(Execution):
+    """One item of a distributed Map: an execution of the states inside it."""
+
+    states: dict[str, Any] = field(default_factory=dict)
+    then: Callable[[], None] = lambda: None
 
 
 class Machine:
@@ -104,6 +113,7 @@ class Machine:
         self.asl = asl or definition()
         self.executions: dict[str, Execution] = {}
         self.told: list[Callable[[Execution], None]] = []
+        self.children: list[Child] = []
 
     # --- the API ---
 
@@ -144,7 +154,8 @@ class Machine:
     # --- states ---
 
     def _state(self, execution: Execution) -> dict[str, Any]:
-        found: dict[str, Any] = self.asl["States"][execution.state]
+        states = execution.states if isinstance(execution, Child) else self.asl["States"]
+        found: dict[str, Any] = states[execution.state]
         return found
 
     def _limit(self, execution: Execution) -> None:
@@ -169,6 +180,37 @@ class Machine:
         chosen = (c["Next"] for c in state["Choices"] if evaluate(c["Condition"], states) is True)
         self._enter(execution, next(chosen, state["Default"]), execution.input)
 
+    def _pass(self, execution: Execution, state: dict[str, Any], turn: int) -> None:
+        self._enter(execution, state["Next"], evaluate(state["Output"], {"input": execution.input}))
+
+    def _map(self, execution: Execution, state: dict[str, Any], turn: int) -> None:
+        """Each item is a child execution; so many at a time. What becomes of one is no matter of the others."""
+        items, processor = evaluate(state["Items"], {"input": execution.input}), state["ItemProcessor"]
+        if not isinstance(items, list):
+            self._result(execution, turn, None, "States.QueryEvaluationError")
+            return
+        execution.children = [
+            Child(f"{self.kernel.rng.getrandbits(128):032x}", item, self.kernel.now, states=processor["States"])
+            for item in items
+        ]
+        waiting = list(execution.children)
+        self.children += waiting
+
+        def ended() -> None:
+            if execution.status != "RUNNING" or execution.turn != turn:
+                return
+            if waiting:
+                begin(waiting.pop(0))
+            elif all(child.status != "RUNNING" for child in execution.children):
+                self._result(execution, turn, [child.input for child in execution.children], "")
+
+        def begin(child: Child) -> None:
+            child.then = ended
+            self._enter(child, processor["StartAt"], child.input)
+
+        for child in [waiting.pop(0) for _ in range(min(len(waiting), state["MaxConcurrency"]))]:
+            begin(child)
+
     def _wait(self, execution: Execution, state: dict[str, Any], turn: int) -> None:
         seconds = evaluate(state["Seconds"], {"input": execution.input})
         if not isinstance(seconds, int) or not 0 <= seconds <= 99_999_999:
@@ -188,7 +230,9 @@ class Machine:
             self.kernel.after(limit, lambda: self._result(execution, turn, None, "States.Timeout"))
         if state["Resource"].endswith("lambda:invoke"):
             name, payload = arguments["FunctionName"], json.loads(json.dumps(arguments["Payload"]))
-            self.services.invoke(name, payload, lambda result, error: self._result(execution, turn, result, error))
+            self.services.invoke(
+                name, payload, lambda found, error: self._result(execution, turn, {"Payload": found}, error)
+            )
             return
         error = self.services.update_item(arguments)
         if error:
@@ -202,7 +246,7 @@ class Machine:
         if error:
             self._failed(execution, state, turn, error)
             return
-        states = {"input": execution.input, "result": {"Payload": result}}
+        states = {"input": execution.input, "result": result}
         self._enter(execution, state["Next"], evaluate(state.get("Output", "{% $states.result %}"), states))
 
     def _failed(self, execution: Execution, state: dict[str, Any], turn: int, error: str) -> None:
@@ -244,6 +288,11 @@ class Machine:
             return
         execution.status, execution.error, execution.ended = status, error, self.kernel.now
         execution.turn += 1
+        for child in execution.children:
+            self._end(child, "ABORTED")
+        if isinstance(execution, Child):
+            execution.then()
+            return
         for told in self.told:
             told(execution)
 

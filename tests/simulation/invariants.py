@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from batchdrop import order
-from batchdrop.job import Batch, Job
+from batchdrop.job import NUMBERS, Batch, Job, Span
+from batchdrop.ledger import span_key
 from batchdrop.ports import Item, Key, Request
 from batchdrop.route import read_route
 from batchdrop.words import BatchState, Counts
@@ -130,12 +131,20 @@ class Watch:
         attempts.append(seen.attempt)
         self.commit_times.append((self.kernel.now, seen.job_id, seen.n))
         job = Job.from_item(self.table.items[Key(f"job#{seen.job_id}", "job")])
-        if task and (job.owner != task.owner or job.lease_until <= self._clock() * 1000):
+        if task and not self._has_lease(task.owner, job, seen.n):
             self.break_("I5", f"{task.owner} submitted batch {seen.n} without the lease")
         if job.is_closed:
             self.break_("I2", f"batch {seen.n} was submitted after the report")
         self._check_limit(job)
         self._check_order(job)
+
+    def _has_lease(self, owner: str, job: Job, n: int) -> bool:
+        """Of the job, or of the span the batch is in."""
+        now = self._clock() * 1000
+        held: Job | Span = job
+        if n > NUMBERS:
+            held = Span.from_item(self.table.items[span_key(job.job_id, n // NUMBERS)])
+        return held.owner == owner and held.lease_until > now
 
     def _check_limit(self, job: Job) -> None:
         busy = {j for _, j, _ in self.commit_times if not self._job(j).is_closed} | {job.job_id}
@@ -236,7 +245,8 @@ class Watch:
             if b == RESULTS and d
         ]
         stores += world.log.lines
-        stores.append(json.dumps([[e.input, e.error] for e in self.cloud.machine.executions.values()]))
+        machine = self.cloud.machine
+        stores.append(json.dumps([[e.input, e.error] for e in (*machine.executions.values(), *machine.children)]))
         for canary in [*canaries, "X-Amz-Signature"]:
             if any(canary in store for store in stores):
                 self.break_("I7", f"a secret got out: {canary[:12]}…")

@@ -28,6 +28,7 @@ FAULTS, ROWS = "tests/simulation/test_faults.py", "tests/simulation/test_rows.py
 HTTP_TESTS = ("tests/unit/test_http_client.py", "tests/unit/test_http_verdict.py", "tests/unit/test_http_given_urls.py")
 RECORDS = ("tests/unit/records",)
 ACCOUNTS = "tests/simulation/test_accounts.py"
+SPANS = "tests/simulation/test_spans.py"
 SLOTS = "tests/unit/core/test_slots.py"
 SIMULATION = (ROWS, FAULTS)
 
@@ -59,7 +60,7 @@ MUTANTS = (
     ),
     Mutant(
         "a first batch that may have been begun taken for a new one",
-        LIBRARY + "submission.py",
+        LIBRARY + "submit_job.py",
         "if batch.n == 1 and self.job.begun:",
         "if False:",
     ),
@@ -68,7 +69,7 @@ MUTANTS = (
         LIBRARY + "submission.py",
         '        changes: dict[str, Any] = {"step": step.name, "intent": True, "receipt": batch.receipt}\n',
         '        changes: dict[str, Any] = {"step": step.name, "intent": True, "receipt": batch.receipt}\n'
-        "        if self.unrecorded:\n            return replace(batch, **changes)\n",
+        '        if getattr(self, "unrecorded", False):\n            return replace(batch, **changes)\n',
     ),
     Mutant(
         "intent not recorded before the step",
@@ -108,7 +109,7 @@ MUTANTS = (
     ),
     Mutant(
         "tries to prepare not counted",
-        LIBRARY + "submission.py",
+        LIBRARY + "submit_job.py",
         "if not self.is_first:",
         "if self.job.prepare_tries:",
         (ROWS,),
@@ -184,6 +185,70 @@ MUTANTS = (
         'ConditionExpression="attribute_not_exists(pk)"',
         'ConditionExpression="attribute_exists(pk) OR attribute_not_exists(pk)"',
         ("tests/unit/aws/test_dynamodb.py",),
+    ),
+    # spans
+    Mutant(
+        "a worker does not look at the job again once it has the span's lease",
+        LIBRARY + "submit_span.py",
+        "job = self.world.ledger.job(self.job.job_id)  # as",
+        "job: Job | None = self.job  # as",
+        (SPANS,),
+    ),
+    Mutant(
+        "a worker does not see that the job was stopped meanwhile",
+        LIBRARY + "submit_span.py",
+        "if job is None or job.is_closed or job.packaged_at or job.cancel_at:",
+        "if job is None:",
+        (SPANS,),
+    ),
+    Mutant(
+        "a job finished while spans of it are submitted",
+        LIBRARY + "finish.py",
+        "if spans.held:",
+        "if False:",
+        (SPANS,),
+    ),
+    Mutant(
+        "the lease of a span taken from a living worker",
+        LIBRARY + "ledger.py",
+        'self._span(span, lease, {"lease_until": AbsentOrBelow(self.now())})',
+        'self._span(span, lease, {"job_id": Equals(span.job_id)})',
+        (SPANS, FAULTS),
+    ),
+    Mutant(
+        "a span packaged beyond its end",
+        LIBRARY + "parcels.py",
+        "yield from self.packager.batches(start, self.ends)",
+        "yield from self.packager.batches(start)",
+        (SPANS,),
+    ),
+    Mutant(
+        "what is left of all spans but the first forgotten",
+        LIBRARY + "finish.py",
+        "for span in self.job.spans), Counts())",
+        "for span in self.job.spans[:1]), Counts())",
+        (SPANS,),
+    ),
+    Mutant(
+        "the reason why a span gave up not told",
+        LIBRARY + "poll.py",
+        '{"failure": spans.failure} if spans.failure else {}',
+        "{}",
+        (SPANS,),
+    ),
+    Mutant(
+        "a span not gone through again for an operator",
+        LIBRARY + "operate.py",
+        "            if span.packaged_at:\n",
+        "            if False:\n",
+        (SPANS,),
+    ),
+    Mutant(
+        "more spans at a time than the route says",
+        LIBRARY + "poll.py",
+        "room = self.route.side_by_side.workers - len(spans.held)",
+        "room = self.route.side_by_side.workers + 1",
+        (SPANS,),
     ),
     # arrival
     Mutant(

@@ -48,6 +48,7 @@ class OneShot:
     callbacks: ClassVar[bool] = True
     names_rejects: ClassVar[bool] = True
     receipt_name: ClassVar[str] = "id"
+    side_by_side: ClassVar[bool] = True  # each batch has a tag of its own
     account: ClassVar[Mapping[str, Field]] = {
         "base_url": Field("text", "address"),
         "lookup": Field("boolean", "whether the vendor can be asked what arrived", True),

@@ -81,6 +81,27 @@ def _sherpa() -> Scenario:
     return Scenario("sherpa", "sherpa", account, secret, {"items.csv": items}, 4, _DONE, given)
 
 
+def cut(chosen: Scenario, name: str, size: int, workers: int = 2) -> Scenario:
+    """The same with its drop cut into spans of about so many bytes, submitted by several workers at a time."""
+    route = {**chosen.route, "side_by_side": {"above": 2 * size, "workers": workers}}
+    return replace(chosen, name=name, route=route, limits={**chosen.limits, **_SMALL})
+
+
+# A look cuts where it has read a block: here it reads very small ones.
+_SMALL: Mapping[str, int] = {
+    "batchdrop.route.SHARE": 2,
+    "batchdrop.records.expand.BLOCK": 8,
+    "batchdrop.records.inspect._HEAD": 8,
+}
+
+
+def _spans(name: str, account: Mapping[str, object]) -> Scenario:
+    """Three spans of one or two batches, for two workers; one name has a line break in it."""
+    people = b'id,name\n1,anna\n2,"b\nb"\n3,bad\n4,eva\n'
+    chosen = _oneshot(name, {**account, "max_bytes": 45}, {})
+    return cut(replace(chosen, files={"people.csv": people}), name, 7)
+
+
 def _ometria() -> Scenario:
     files = {
         "products.json": as_json([{"id": f"p{n}", "titles": {"default": "x"}} for n in range(3)]),
@@ -122,6 +143,10 @@ _ALL: dict[str, Callable[[], Scenario]] = {
     "datagroup": lambda: _datagroup("datagroup", {}),
     "datagroup-blind": lambda: _datagroup("datagroup-blind", {"state_before_upload": None}),
     "sherpa": _sherpa,
+    "spans": lambda: _spans("spans", {"lookup": True}),
+    "spans-hold": lambda: _spans("spans-hold", {"lookup": False}),
+    "spans-datagroup": lambda: cut(_datagroup("spans-datagroup", {}), "spans-datagroup", 12),
+    "spans-sherpa": lambda: cut(_sherpa(), "spans-sherpa", 20),
     "ometria": _ometria,
     "haplo": _haplo,
     "mediarithmics": _mediarithmics,

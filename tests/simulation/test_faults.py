@@ -13,7 +13,7 @@ from tests.simulation.scenario import NAMES, one_batch, scenario
 SEEDS = 200
 DECIDABLE = ("lookup", "resubmit", "datagroup", "mediarithmics", "haplo")  # doubt there never ends in a job held
 
-ALIKE = ("hold", "resubmit", "datagroup-blind")  # the same as others once they are submitted
+ALIKE = ("hold", "resubmit", "datagroup-blind", "spans-hold", "spans-datagroup", "spans-sherpa")  # once submitted
 
 
 def _explore(runs: Iterable[Explored]) -> int:

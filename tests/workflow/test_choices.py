@@ -8,6 +8,7 @@ import pytest
 
 from batchdrop.finish import Finished
 from batchdrop.poll import AWAITS
+from batchdrop.route import MOST_WORKERS
 from batchdrop.words import JobOutcome
 from tests.workflow.definition import STATES, chosen, evaluate
 
@@ -22,6 +23,7 @@ def answer(**changes: Any) -> dict[str, Any]:
     [
         (answer(next="finish", seconds=0), "Finish"),
         (answer(next="submit", seconds=0), "Submit the Rest"),
+        (answer(next="submit", seconds=0, spans=[{"job_id": "abc", "lap": 4, "span": 1}]), "Spread Out"),
         (answer(next="wait", seconds=1), "Wait"),
         (answer(next="wait", seconds=900), "Wait"),
         (answer(next="await", seconds=900), "Await 15 Minutes"),
@@ -42,6 +44,20 @@ def test_every_await_of_poll_has_a_state_of_that_length() -> None:
 def test_an_answer_nobody_knows_waits() -> None:
     assert chosen("What Is Next?", answer(next="await", seconds=42)) == "Wait"
     assert chosen("What Is Next?", answer(next="news")) == "Wait"
+
+
+@pytest.mark.parametrize("count", [1, 2, MOST_WORKERS])
+def test_spans_become_the_items_of_the_map_and_the_job_is_known_again_behind_it(count: int) -> None:
+    spans = [{"job_id": "abc", "lap": 4, "span": number + 1} for number in range(count)]
+    spread = evaluate(STATES["Spread Out"]["Output"], {"input": answer(next="submit", spans=spans)})
+    assert spread == spans
+    assert evaluate(STATES["Submit Side by Side"]["Items"], {"input": spread}) == spans
+    arguments = STATES["Submit Side by Side"]["ItemProcessor"]["States"]["Submit a Span"]["Arguments"]["Payload"]
+    given = [{name: evaluate(text, {"input": span}) for name, text in arguments.items()} for span in spans]
+    assert given == [{"job_id": "abc", "span": number + 1} for number in range(count)]
+    for state in (STATES["Gather"], STATES["Submit Side by Side"]["Catch"][0]):
+        known = evaluate(state["Output"], {"input": spans})
+        assert (known["job_id"], known["lap"]) == ("abc", 4)
 
 
 def test_a_wait_is_as_long_as_poll_says() -> None:

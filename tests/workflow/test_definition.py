@@ -101,6 +101,47 @@ def test_a_submission_is_never_repeated_by_the_workflow() -> None:
     assert STATES["Submit the Rest"]["Catch"][0]["Next"] == "Rest a While"
 
 
+# --- several workers at a time ---
+
+MAP = STATES["Submit Side by Side"]
+INSIDE = MAP["ItemProcessor"]
+
+
+def test_each_span_is_an_execution_of_its_own_that_may_take_a_quarter_of_an_hour() -> None:
+    """Within the one execution their events would share its history; an express one ends after five minutes."""
+    assert INSIDE["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+
+
+def test_no_more_workers_are_started_than_a_route_can_ask_for() -> None:
+    from batchdrop.route import MOST_WORKERS
+
+    assert MAP["MaxConcurrency"] == MOST_WORKERS
+
+
+def test_one_worker_that_fails_stops_no_other() -> None:
+    assert MAP["ToleratedFailurePercentage"] == 100
+    assert (MAP["Catch"][-1]["ErrorEquals"], MAP["Catch"][-1]["Next"]) == (["States.ALL"], "Rest a While")
+
+
+@pytest.mark.acceptance("D7")
+def test_a_spans_submission_is_caught_and_never_repeated_by_the_workflow_either() -> None:
+    task, rest = INSIDE["States"]["Submit a Span"], STATES["Submit the Rest"]
+    assert task["Retry"] == rest["Retry"]
+    assert task["TimeoutSeconds"] == rest["TimeoutSeconds"]
+    assert task["Catch"][-1]["ErrorEquals"] == ["States.ALL"]
+    assert INSIDE["States"][task["Catch"][-1]["Next"]]["Seconds"] >= 30
+
+
+def test_the_states_of_a_span_lead_to_its_end() -> None:
+    inside = INSIDE["States"]
+    ends = {name for name, state in inside.items() if state["Type"] == "Succeed"}
+    for name, state in inside.items():
+        assert set(nexts(state)) <= inside.keys(), name
+        assert name in ends or list(nexts(state)), name
+    assert INSIDE["StartAt"] in inside
+    assert len(ends) == 1
+
+
 def test_looking_is_retried_where_the_platform_failed() -> None:
     retried = {error for retry in STATES["Ask What Is Next"]["Retry"] for error in retry["ErrorEquals"]}
     assert retried == LAMBDA_TROUBLE

@@ -9,7 +9,8 @@ from batchdrop.errors import ObjectGone, ObjectRefused, RouteError
 from batchdrop.job import Job
 from batchdrop.ports import ObjectRef
 from batchdrop.route import Route, read_route
-from batchdrop.submission import submit
+from batchdrop.submit_job import submit
+from batchdrop.submit_span import resume_any_span, resume_span
 from batchdrop.world import Invocation, World
 
 DEFAULT_DEADLINE = 24 * 3600.0  # seconds; of a drop whose route cannot be read
@@ -61,13 +62,21 @@ def _claim(world: World, drop: Drop, route: Route | None, problem: str, lease: d
     return job, ours
 
 
-def resume(world: World, invocation: Invocation, job_id: str) -> bool:
-    """Go on with a job's submission, if nobody else does; whether this invocation did."""
+def resume(world: World, invocation: Invocation, job_id: str, span: int = 0) -> bool:
+    """Go on with a job's submission, or that of one span of it, if nobody else does; whether this invocation did."""
+    until = _lease(world, invocation)
+    if span:
+        return resume_span(world, invocation, job_id, span, until)
     job = world.ledger.job(job_id)
     if job is None or job.is_closed or job.packaged_at:
         return False
-    taken = world.ledger.acquire(job, invocation.owner, _lease(world, invocation))
+    if job.spread:
+        return resume_any_span(world, invocation, job, until)
+    taken = world.ledger.acquire(job, invocation.owner, until)
     if taken is None:
+        return False
+    if taken.spread:  # by somebody else, just now
+        world.ledger.release(taken, invocation.owner, {})
         return False
     route = read_route(job.route, job.config, world.settings.allow_insecure)
     submit(world, invocation, taken, route, is_first=not job.owner)

@@ -24,7 +24,7 @@ from batchdrop.errors import (
     RateLimited,
     Rejected,
 )
-from batchdrop.job import Batch, Job
+from batchdrop.job import NUMBERS, Batch, Job
 from batchdrop.matching import SAMPLE, Refusals, Tally, refused, rows_of_batch
 from batchdrop.parcels import Parcels, parcels_of
 from batchdrop.places import folder
@@ -35,12 +35,14 @@ from batchdrop.report.publish import publish, publish_index
 from batchdrop.route import Route, read_route
 from batchdrop.session import open_session
 from batchdrop.slots import leave
+from batchdrop.spans import Spans
 from batchdrop.words import BatchState, Counts, JobOutcome
 from batchdrop.world import Invocation, World
 
 GRACE = 3600  # seconds after the deadline in which a result that cannot be fetched is still tried
 _ASKABLE = (BatchState.SUCCEEDED, BatchState.HANDED_OVER)
 _REST_PART = 999_999  # the part after the last batch: records that were never packaged
+_REST_OF_SPAN = NUMBERS - 1  # the same after the last batch of each span, where the drop is cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +89,20 @@ class Closing:
     parcels: Parcels | None = None
     route: Route | None = None
     warnings: list[str] = field(default_factory=list)
+    parts: set[int] = field(default_factory=set)  # of the rejects file: those of this report, by number
 
     def close(self) -> Finished:
+        """The lease of the job is ours: who takes that of a span from now on sees it, and who has one is waited for."""
+        spans = Spans.of(self.world.ledger, self.job)
+        if spans.held:
+            return self._later("wait", max(1, min(60, int(spans.free_in()))))
         try:
             self.route, self.parcels = self._reopen()
             batches = [self._account(b) for b in self.world.ledger.batches(self.job.job_id)]
+            self.parts |= {batch.n for batch in batches}
             if self.job.begun and not batches:
                 self.warnings.append("a first batch may have been begun at the vendor; nothing was submitted with it")
-            rest = self._rest(batches)
+            rest = sum((self._rest(span, batches) for span in self.job.spans), Counts())
         except (RateLimited, Ambiguous, ProvablyNotSent, AuthExpired) as error:
             self.world.log.warning("results not fetched yet", job_id=self.job.job_id, why=str(error))
             return self._later("wait", int(getattr(error, "after", None) or 30))
@@ -175,20 +183,21 @@ class Closing:
     def _tally(self) -> Tally:
         return Tally(hashes_ids=self.route is not None and self.route.hash_ids)
 
-    def _rest(self, batches: list[Batch]) -> Counts:
+    def _rest(self, span: int, batches: list[Batch]) -> Counts:
         """What was never packaged: counted, and written to the rejects file so that it can be dropped again."""
-        if not self.parcels:
+        if not self.parcels or not self.route:
             return Counts(invalid=int(self.job.failure.get("records", 0)))
-        if batches and batches[-1].last:
+        last = next((b for b in reversed(batches) if b.span == span), None)
+        if last and last.last:
             return Counts()
-        start = batches[-1].end if batches else None
+        parcels = parcels_of(self.job, self.route, self.world.objects, span=span)
         tally = self._tally()
         reason = str(self.job.failure.get("reason", "")) or "not_sent"
         whole = ("unprocessed", reason, str(self.job.failure.get("message", "never sent")))
-        records = self.parcels.replay(start, None)
+        records = parcels.replay(last.end if last else None, None)
         try:
-            rows = rows_of_batch(records, Refusals(()), self.parcels.rejects(), tally, whole)
-            self._write_part(_REST_PART, rows, tally)
+            rows = rows_of_batch(records, Refusals(()), parcels.rejects(), tally, whole)
+            self._write_part(span * NUMBERS + _REST_OF_SPAN if span else _REST_PART, rows, tally)
         except (ObjectGone, ObjectRefused, DropRefused) as error:
             self._unless_for_good(error)
             self.warnings.append(f"not all of the unsent records could be counted: {error}")
@@ -206,6 +215,7 @@ class Closing:
         return f"work/{self.job.job_id}/rejects-{n:06d}.{kind}"
 
     def _write_part(self, n: int, rows: Iterator[bytes], tally: Tally) -> None:
+        self.parts.add(n)
         bucket = self.world.settings.results_bucket
         self.world.objects.put_stream(bucket, self._part(n, "rows"), rows)
         reasons = [[*key, count] for key, count in tally.reasons.most_common(SAMPLE)]
@@ -213,9 +223,12 @@ class Closing:
         self.world.objects.put(bucket, self._part(n, "json"), notes)
 
     def _parts(self, kind: str) -> list[ObjectRef]:
-        prefix = f"work/{self.job.job_id}/"
-        found = self.world.objects.list(self.world.settings.results_bucket, prefix)
-        return sorted((ref for ref in found if ref.key.endswith(kind)), key=lambda ref: ref.key)
+        """In the drop's order; without what an earlier report told of records that were sent since."""
+        found = [ref for ref in self._all_parts() if ref.key.endswith(kind) and _number(ref) in self.parts]
+        return sorted(found, key=_number)
+
+    def _all_parts(self) -> list[ObjectRef]:
+        return list(self.world.objects.list(self.world.settings.results_bucket, f"work/{self.job.job_id}/"))
 
     # --- the report ---
 
@@ -269,7 +282,7 @@ class Closing:
             leave(self.world.ledger, self.route.account_key, job.job_id)
         publish_index(self.world, job)
         if job.ended() is not JobOutcome.HELD:  # the parts serve the report that follows the operator's decision
-            for ref in [*self._parts(".rows"), *self._parts(".json")]:
+            for ref in self._all_parts():
                 self.world.objects.delete(ref.bucket, ref.key)
         return _done(job)
 
@@ -281,6 +294,10 @@ class Closing:
         told = ("job_id", "route", "destination", "outcome", "reason", "counts", "drop", "revision")
         where = {"bucket": self.world.settings.results_bucket, "key": f"{folder(self.job)}report.json"}
         self.world.events.publish("Job Finished", {k: document[k] for k in told} | {"report": where})
+
+
+def _number(part: ObjectRef) -> int:
+    return int(part.key.rpartition("-")[2].partition(".")[0])
 
 
 class _OutOfTime(Exception):

@@ -9,6 +9,8 @@ from typing import Any, Self
 from batchdrop.ports import Item, ObjectRef
 from batchdrop.words import BatchState, Counts, JobOutcome
 
+NUMBERS = 100_000  # batches of span s have numbers above s times this: none is another span's, and they sort
+
 
 def _default(field_: Field[Any]) -> object:
     return field_.default if field_.default_factory is MISSING else field_.default_factory()
@@ -60,6 +62,7 @@ class Job(_Stored):
     halt: dict[str, Any] = field(default_factory=dict)  # how far the look into a large drop got
     duplicate_content_of: str = ""
     packaged_at: int = 0  # everything there is to submit has been submitted
+    spread: int = 0  # into so many spans, submitted side by side; 0: it is not
     failure: dict[str, Any] = field(default_factory=dict)  # {reason, message}: why nothing (more) will be sent
     warnings: list[str] = field(default_factory=list)
     # waiting
@@ -82,11 +85,31 @@ class Job(_Stored):
         return self.job_id if self.run == 1 else f"{self.job_id}-{self.run}"
 
     @property
+    def spans(self) -> range:
+        """The numbers of its spans; that of a drop which is submitted as a whole is 0."""
+        return range(1, self.spread + 1) if self.spread else range(1)
+
+    @property
     def is_closed(self) -> bool:
         return bool(self.closed_at)
 
     def ended(self) -> JobOutcome | None:
         return JobOutcome(self.outcome) if self.outcome else None
+
+
+@dataclass(slots=True)
+class Span(_Stored):
+    """The submission of one span of a job, as a job has it for the whole of a drop that is not cut."""
+
+    job_id: str
+    span: int
+    owner: str = ""
+    lease_until: int = 0
+    not_before: int = 0
+    tries: int = 0
+    refusals: int = 0
+    packaged_at: int = 0
+    failure: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -98,6 +121,7 @@ class Batch(_Stored):
     owner: str
     state: str
     attempt: int
+    span: int = 0  # of a drop that is cut: which one it is in; `n` tells, too
     step: str = ""  # the step whose intent is recorded last
     intent: bool = True  # that step may have been carried out: False only once it provably was not
     start: dict[str, Any] = field(default_factory=dict)  # checkpoints: where in the drop it begins and ends

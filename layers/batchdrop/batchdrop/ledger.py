@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from batchdrop.errors import ConditionFailed
-from batchdrop.job import Batch, Job
+from batchdrop.job import Batch, Job, Span
 from batchdrop.ports import Absent, AbsentOrBelow, Clock, Equals, Expect, Item, Key, OneOf, Table
 from batchdrop.words import BatchState
 
@@ -26,8 +26,17 @@ def job_key(job_id: str) -> Key:
     return Key(f"job#{job_id}", JOB)
 
 
-def batch_key(job_id: str, n: int) -> Key:
-    return Key(f"job#{job_id}", f"batch#{n:06d}")
+def batch_key(job_id: str, n: int, span: int = 0) -> Key:
+    return Key(f"job#{job_id}", f"{_of_span(span)}{n:06d}")
+
+
+def span_key(job_id: str, span: int) -> Key:
+    return Key(f"job#{job_id}", f"span#{span:03d}")
+
+
+def _of_span(span: int) -> str:
+    """What the keys of its batches begin with: a worker reads those of its own span alone."""
+    return f"batch#{span:03d}#" if span else "batch#"
 
 
 @dataclass(slots=True)
@@ -133,15 +142,56 @@ class Ledger:
     def _job(self, job: Job, changes: Mapping[str, object], expect: Mapping[str, Expect]) -> Job:
         return Job.from_item(self.table.update(job_key(job.job_id), _stored(changes), expect=expect))
 
+    # --- spans ---
+
+    def spans(self, job_id: str) -> dict[int, Span]:
+        """Those somebody has begun with, by number."""
+        found = (Span.from_item(i) for i in self.table.query(f"job#{job_id}", "span#"))
+        return {span.span: span for span in found}
+
+    def take_span(self, job_id: str, number: int, owner: str, lease_until: int) -> Span | None:
+        """Take a span's lease; None while somebody else holds it."""
+        span = Span(job_id, number, owner, lease_until)
+        try:
+            self.table.put_new(span_key(job_id, number), span.to_item())
+        except ConditionFailed as failed:
+            if (failed.item or {}).get("owner") != owner:
+                return self._take_over_span(span)
+        return span
+
+    def _take_over_span(self, span: Span) -> Span | None:
+        lease = {"owner": span.owner, "lease_until": span.lease_until}
+        try:
+            return self._span(span, lease, {"lease_until": AbsentOrBelow(self.now())})
+        except ConditionFailed as failed:
+            held = Span.from_item(failed.item) if failed.item else None
+            return held if held and held.owner == span.owner else None
+
+    def release_span(self, span: Span, changes: Mapping[str, object]) -> Span:
+        """Change a span for the last time under this lease, and give the lease back."""
+        try:
+            return self._span(span, {**changes, "lease_until": 0}, {"owner": Equals(span.owner)})
+        except ConditionFailed:
+            raise LostOwnership from None
+
+    def reopen_span(self, span: Span) -> None:
+        """Let a span be gone through again: an operator has decided on batches of it."""
+        self.table.update(span_key(span.job_id, span.span), {"tries": 0}, remove=_OF_THE_SPAN)
+
+    def _span(self, span: Span, changes: Mapping[str, object], expect: Mapping[str, Expect]) -> Span:
+        return Span.from_item(self.table.update(span_key(span.job_id, span.span), changes, expect=expect))
+
     # --- batches ---
 
-    def batches(self, job_id: str) -> list[Batch]:
-        return [Batch.from_item(i) for i in self.table.query(f"job#{job_id}", "batch#")]
+    def batches(self, job_id: str, span: int = 0) -> list[Batch]:
+        """All batches of a job, or those of one span of it, in the drop's order."""
+        found = [Batch.from_item(i) for i in self.table.query(f"job#{job_id}", _of_span(span))]
+        return sorted(found, key=lambda batch: batch.n)
 
     def new_batch(self, batch: Batch) -> Batch:
         """Record a batch with its first intent; `LostOwnership` if another owner got there first."""
         try:
-            self.table.put_new(batch_key(batch.job_id, batch.n), batch.to_item())
+            self.table.put_new(self._key(batch), batch.to_item())
         except ConditionFailed as failed:
             if (failed.item or {}).get("owner") != batch.owner:
                 raise LostOwnership from None
@@ -191,7 +241,7 @@ class Ledger:
             raise LostOwnership from None
 
     def _key(self, batch: Batch) -> Key:
-        return batch_key(batch.job_id, batch.n)
+        return batch_key(batch.job_id, batch.n, batch.span)
 
     # --- small facts ---
 
@@ -214,6 +264,7 @@ class Ledger:
 RETENTION = 400 * 86400  # seconds an item stays in the ledger: longer than any queue can redeliver its drop
 _OPEN = tuple(str(s) for s in BatchState if s.is_open)
 _OF_THE_RUN = ("closed_at", "outcome", "counts", "hint_at", "task_token", "lease_until", "cancel_at", "not_before")
+_OF_THE_SPAN = ("packaged_at", "failure", "not_before", "refusals")
 _OF_THE_ACCOUNT = ("collected_at", "counts", "done_at", "doubt_at", "unmatched", "results", "inferred")
 _ENDING: dict[str, Expect] = {"closed_at": Absent()}
 

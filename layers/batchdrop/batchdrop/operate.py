@@ -12,6 +12,7 @@ from batchdrop.job import Batch, Job
 from batchdrop.places import folder
 from batchdrop.ports import Absent, ObjectRef
 from batchdrop.route import Route, read_route
+from batchdrop.spans import Spans
 from batchdrop.words import BatchState, JobOutcome
 from batchdrop.world import World
 
@@ -65,6 +66,10 @@ def resolve(world: World, job_id_: str, decision: Literal["resubmit", "adopt", "
     for batch in batches:
         if batch.n in decisions or batch.status.is_open:  # those that are open go on too, and are counted anew
             world.ledger.decide(batch, decisions.get(batch.n, {}))
+    if decision == "resubmit":
+        for span in Spans.of(world.ledger, job).each:
+            if span.packaged_at:
+                world.ledger.reopen_span(span)
     changes = {"deadline_at": world.ledger.now() + int(route.deadline * 1000), "tries": 0}
     job = world.ledger.reopen(job, changes, ("packaged_at", "failure") if decision == "resubmit" else ())
     world.workflow.start(job.execution, job.job_id)

@@ -36,7 +36,7 @@ class Parcel:
 
 
 class Parcels(Protocol):
-    """The drop as batches; made again from any checkpoint."""
+    """The drop, or a span of it, as batches; made again from any checkpoint. None is its own beginning or end."""
 
     def batches(self, start: dict[str, Any] | None) -> Iterator[Parcel]: ...
 
@@ -71,15 +71,17 @@ class StoredSource:
 
 @dataclass(slots=True)
 class FileParcels:
-    """A single file of records."""
+    """A single file of records, or one span of it."""
 
     packager: Packager
     inspection: Inspection
     input: InputSpec
     ready: Sequence[Packed] = ()  # the first batches, made while the drop was looked into
+    begins: Checkpoint | None = None  # None: where the file does
+    ends: Checkpoint | None = None
 
     def batches(self, start: dict[str, Any] | None) -> Iterator[Parcel]:
-        for packed in self._packed(_checkpoint(start)):
+        for packed in self._packed(_checkpoint(start) or self.begins):
             yield Parcel(
                 start=dict(packed.start.to_json()),
                 end=dict(packed.end.to_json()),
@@ -97,15 +99,16 @@ class FileParcels:
                 if packed.last:
                     return
                 start = packed.end
-        yield from self.packager.batches(start)
+        yield from self.packager.batches(start, self.ends)
 
     def replay(self, start: dict[str, Any] | None, end: dict[str, Any] | None) -> Iterator[SourceRecord]:
-        return self.packager.replay(_checkpoint(start), _checkpoint(end))
+        return self.packager.replay(_checkpoint(start) or self.begins, _checkpoint(end) or self.ends)
 
     def find(
         self, ids: Collection[str], start: dict[str, Any] | None, end: dict[str, Any] | None, *, invalid: bool
     ) -> Iterator[SourceRecord]:
-        return self.packager.find(ids, _checkpoint(start), _checkpoint(end), invalid=invalid)
+        begins, ends = _checkpoint(start) or self.begins, _checkpoint(end) or self.ends
+        return self.packager.find(ids, begins, ends, invalid=invalid)
 
     def rejects(self) -> RejectsWriter:
         found = self.inspection
@@ -168,6 +171,7 @@ def look_into(
         check=check,
         halt=Halt.from_json(job.halt) if job.halt else None,
         keep=lambda halt: keep(halt.to_json()),
+        cut_bytes=route.side_by_side.span_bytes(job.size),
     )
     return Looked(looked.inspection.to_json(), looked.ready)
 
@@ -180,8 +184,17 @@ def count_unusable(job: Job, route: Route, objects: Objects, refusal: DropRefuse
     return count_refused(StoredSource(objects, job.drop), input_spec(route, output), refusal)
 
 
-def parcels_of(job: Job, route: Route, objects: Objects, ready: Sequence[Packed] = ()) -> Parcels:
-    """The drop of a job, cut for its destination; the job has been looked into, perhaps just now (`ready`)."""
+def spans_of(job: Job) -> int:
+    """Into how many spans the drop of a job is cut, by the look into it; 0: it is not."""
+    cuts = job.inspection.get("cuts")
+    return len(cuts) + 1 if cuts else 0
+
+
+def parcels_of(job: Job, route: Route, objects: Objects, ready: Sequence[Packed] = (), span: int = 0) -> Parcels:
+    """The drop of a job, or one span of it, cut for its destination.
+
+    It has been looked into; `ready`: just now, and these were made on the way.
+    """
     output = route.vendor.output(route.account)
     spec = input_spec(route, output)
     if output.format in SETS:
@@ -190,7 +203,16 @@ def parcels_of(job: Job, route: Route, objects: Objects, ready: Sequence[Packed]
         return parcels_of_set(job, spec, output, objects)
     inspection = Inspection.from_json(job.inspection)
     source = StoredSource(objects, job.drop)
-    return FileParcels(Packager(source, spec, _target(output), inspection), inspection, spec, ready)
+    begins, ends = _bounds(inspection, span)
+    return FileParcels(Packager(source, spec, _target(output), inspection), inspection, spec, ready, begins, ends)
+
+
+def _bounds(inspection: Inspection, span: int) -> tuple[Checkpoint | None, Checkpoint | None]:
+    """Where a span begins and ends; span 0 is the whole file."""
+    if not span:
+        return None, None
+    places = (None, *inspection.cuts, None)
+    return places[span - 1], places[span]
 
 
 def _target(output: Output) -> OutputSpec:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from batchdrop.destinations.base import Canceled, Session, Status, VendorState
 from batchdrop.errors import Ambiguous, AuthExpired, ConditionFailed, ProvablyNotSent, RateLimited, Rejected
@@ -12,6 +13,7 @@ from batchdrop.notify import HINT_WINDOW_MS
 from batchdrop.ports import Absent, AbsentOrBelow
 from batchdrop.route import Route, read_route
 from batchdrop.session import open_session
+from batchdrop.spans import Spans
 from batchdrop.words import BatchState
 from batchdrop.world import Invocation, World
 
@@ -20,6 +22,7 @@ AWAITS = (900, 300, 60, 15)
 HINT_WINDOW = HINT_WINDOW_MS // 1000  # within it a further callback wakes nobody, so no wait may be longer
 MOST_LAPS = 1700  # of the loop in one execution: 13 history events each where it awaits a callback, of 25,000
 READ_LAG = 600  # seconds a vendor may answer 404 for a batch it has just taken
+BUSY = 60.0  # seconds until the next look while a worker that nobody waits for may be submitting a span
 LONGEST_RETRY_AFTER = 6 * 3600.0
 _SETTLED = {
     VendorState.SUCCEEDED: BatchState.SUCCEEDED,
@@ -29,6 +32,7 @@ _SETTLED = {
     VendorState.HANDED_OVER: BatchState.HANDED_OVER,
 }
 
+_CANCELED = {"failure": {"reason": "canceled", "message": "canceled"}}
 _NOT_CANCELED = {
     Canceled.TOO_LATE: "the vendor had begun with it; it ends as the vendor says",
     Canceled.NOT_POSSIBLE: "this vendor has no cancel; it ends as the vendor says",
@@ -37,11 +41,15 @@ _NOT_CANCELED = {
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """What the workflow is to do: `asked_at` (ms) tells the wait which callbacks this answer already covers."""
+    """What the workflow is to do: `asked_at` (ms) tells the wait which callbacks this answer already covers.
+
+    `spans`: which are to be submitted, side by side; none where the drop is not cut.
+    """
 
     next: Literal["wait", "await", "submit", "finish"]
     seconds: int = 0
     asked_at: int = 0
+    spans: tuple[int, ...] = ()
 
 
 def what_next(world: World, invocation: Invocation, job_id: str, lap: int = 0) -> Next:
@@ -52,7 +60,7 @@ def what_next(world: World, invocation: Invocation, job_id: str, lap: int = 0) -
         return Next("finish", asked_at=asked_at)
     route = read_route(job.route, job.config, world.settings.allow_insecure)
     answer = Supervision(world, invocation, job, route, lap).look()
-    return Next(answer.next, answer.seconds, asked_at)
+    return replace(answer, asked_at=asked_at)
 
 
 @dataclass(slots=True)
@@ -65,7 +73,7 @@ class Supervision:
     route: Route
     lap: int
     retry_after: float = 0.0
-    batches: list[Batch] = field(default_factory=list)
+    batches: dict[int, Batch] = field(default_factory=dict)  # by number
 
     def look(self) -> Next:
         now = self.world.ledger.now()
@@ -73,7 +81,9 @@ class Supervision:
         if working:
             return self._wait(min(self._scheduled(), (self.job.lease_until - now) / 1000 + 1))
         if self.job.cancel_at and not self.job.packaged_at:
-            self._stop_submitting()
+            self._stop_submitting(_CANCELED)
+        if self.job.spread and (answer := self._while_spread()):
+            return answer
         if now >= self.job.deadline_at:
             return Next("finish")
         if not self.job.packaged_at:
@@ -81,20 +91,43 @@ class Supervision:
             return Next("submit") if rest <= 0 else Next("wait", self._bounded(rest))
         return self._ask_all()
 
-    def _stop_submitting(self) -> None:
-        """A canceled job submits nothing more; whoever submits just now is not disturbed."""
-        stop = {"packaged_at": self.world.ledger.now(), "failure": {"reason": "canceled", "message": "canceled"}}
+    def _stop_submitting(self, why: Mapping[str, Any]) -> bool:
+        """Nothing more is submitted of this job; whoever submits it just now is not disturbed. Whether it stands so."""
+        stop = {"packaged_at": self.world.ledger.now(), **why}
         try:
             free = AbsentOrBelow(self.world.ledger.now())
             self.job = self.world.ledger.change(self.job, stop, {"lease_until": free, "closed_at": Absent()})
         except ConditionFailed:
             self.world.log.info("the job moved on before it could be stopped", job_id=self.job.job_id)
+            return False
+        return True
+
+    # --- a drop that is cut ---
+
+    def _while_spread(self) -> Next | None:
+        """What is next as long as spans are submitted; None: nobody submits any, or will."""
+        spans = Spans.of(self.world.ledger, self.job)  # after the job: who takes a lease now sees what it says
+        if self.job.packaged_at or spans.now >= self.job.deadline_at:
+            return self._look_again(spans, spans.free_in()) if spans.held else None
+        if spans.failure or not spans.left:
+            stopped = self._stop_submitting({"failure": spans.failure} if spans.failure else {})
+            return self._while_spread() if stopped else self._look_again(spans, 1.0)
+        return self._spread(spans)
+
+    def _spread(self, spans: Spans) -> Next:
+        room = self.route.side_by_side.workers - len(spans.held)
+        if spans.due and room > 0:
+            return Next("submit", spans=spans.due[:room])
+        return self._look_again(spans, spans.due_in() if room > 0 else BUSY)
+
+    def _look_again(self, spans: Spans, seconds: float) -> Next:
+        return Next("wait", self._bounded(min(seconds, BUSY) if spans.held else seconds))
 
     # --- asking the vendor ---
 
     def _ask_all(self) -> Next:
-        self.batches = self.world.ledger.batches(self.job.job_id)
-        waiting = [b for b in self.batches if b.status is BatchState.SUBMITTED]
+        self.batches = {b.n: b for b in self.world.ledger.batches(self.job.job_id)}
+        waiting = self._submitted()
         if waiting:
             session = open_session(self.world, self.job, self.route)
             turn = self.lap % len(waiting)  # where time runs out, the next lap begins with others
@@ -102,8 +135,11 @@ class Supervision:
                 if self.retry_after or self.invocation.time_left() < self.world.settings.reserve / 4:
                     break
                 self._ask(session, batch)
-        still = any(b.status is BatchState.SUBMITTED for b in self.batches)
+        still = self._submitted()
         return self._wait(max(self._scheduled(), self.retry_after)) if still else Next("finish")
+
+    def _submitted(self) -> list[Batch]:
+        return [b for b in self.batches.values() if b.status is BatchState.SUBMITTED]
 
     def _ask(self, session: Session, batch: Batch) -> None:
         try:
@@ -147,7 +183,7 @@ class Supervision:
         self.world.log.warning("status refused", job_id=batch.job_id, batch=batch.n, status=error.status)
 
     def _keep(self, batch: Batch) -> None:
-        self.batches[batch.n - 1] = batch
+        self.batches[batch.n] = batch
 
     # --- how long to wait ---
 

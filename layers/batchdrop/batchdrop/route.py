@@ -27,6 +27,18 @@ POLL = {
     "max": Field("duration", "no wait is longer than this", "15m", minimum=1, maximum=86400),
 }
 
+SHARE = 8  # spans of a drop as big as the least that is cut
+MOST_SPANS = 90  # of a drop: its job keeps where they begin
+MOST_WORKERS = 40  # the workflow starts no more at a time
+SIDE_BY_SIDE = {
+    "above": Field(
+        "integer", "bytes of a plain file above which it is cut into spans of an eighth of that", 10**10, minimum=1
+    ),
+    "workers": Field(
+        "integer", "at most so many spans are submitted at a time; 1: none is cut", 8, minimum=1, maximum=MOST_WORKERS
+    ),
+}
+
 COMMON = {
     "destination": Field("text", "the vendor: " + ", ".join(REGISTRY), choices=tuple(REGISTRY)),
     "account": Field("map", "the destination's own options", {}),
@@ -58,6 +70,7 @@ COMMON = {
     "max_in_flight": Field(
         "integer", "at most so many jobs of this account between submission and end; 0: no limit", 0, minimum=0
     ),
+    "side_by_side": Field("map", "how a large drop is packaged and submitted by several workers at the same time", {}),
 }
 
 
@@ -78,6 +91,20 @@ class Poll:
 
 
 @dataclass(frozen=True, slots=True)
+class SideBySide:
+    """When a drop is cut into spans, and how many of them are submitted at a time."""
+
+    above: int
+    workers: int
+
+    def span_bytes(self, size: int) -> int:
+        """About how many bytes each span of a drop has; 0: it is not cut."""
+        if size <= self.above or self.workers == 1:
+            return 0
+        return max(1, self.above // SHARE, size // MOST_SPANS)
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """A valid route. `raw` is what was put: a job pins it, so that its batches can be made again byte for byte."""
 
@@ -95,6 +122,7 @@ class Route:
     keep_batches: bool
     hash_ids: bool
     max_in_flight: int
+    side_by_side: SideBySide
 
     @property
     def account_key(self) -> str:
@@ -118,6 +146,17 @@ def _poll(given: Mapping[str, object], *, calls_back: bool) -> Poll:
     return Poll(**cast("dict[str, float]", {**given, "first": first}))
 
 
+def _side_by_side(vendor: Destination, given: Mapping[str, object]) -> SideBySide:
+    workers = cast(int, given["workers"]) if vendor.side_by_side else 1
+    return SideBySide(cast(int, given["above"]), workers)
+
+
+def _check_side_by_side(vendor: Destination, given: object) -> list[tuple[str, str]]:
+    if not given or vendor.side_by_side:
+        return []
+    return [("side_by_side", f"batches for {vendor.name} are submitted one after the other: leave it out")]
+
+
 _IDENTITY = ("base_url", "datamart_id", "domain_key", "location_key", "table_id")
 
 
@@ -138,6 +177,7 @@ def read_route(name: str, raw: object, allow_insecure: tuple[str, ...] = ()) -> 
     values = _section(problems, raw, COMMON, "")
     given = values or (raw if isinstance(raw, Mapping) else {})  # where it is wrong, its sections are looked at too
     poll = _section(problems, given.get("poll") or {}, POLL, "poll")
+    aside = _section(problems, given.get("side_by_side") or {}, SIDE_BY_SIDE, "side_by_side")
     of_input = _check_input(given.get("input") or {})
     problems += of_input
     problems += _check_url(given.get("account"), allow_insecure)
@@ -146,6 +186,7 @@ def read_route(name: str, raw: object, allow_insecure: tuple[str, ...] = ()) -> 
         raise RouteError.of(_once(problems))
     vendor = destination(vendor_name)
     account = _section(problems, given.get("account") or {}, vendor.account, "account")
+    problems += _check_side_by_side(vendor, given.get("side_by_side"))
     if values and account and not of_input:
         problems += vendor.check(values | {"account": account})
     if problems:
@@ -165,6 +206,7 @@ def read_route(name: str, raw: object, allow_insecure: tuple[str, ...] = ()) -> 
         keep_batches=bool(values["keep_batches"]),
         hash_ids=bool(values["hash_ids"]),
         max_in_flight=cast(int, values["max_in_flight"]),
+        side_by_side=_side_by_side(vendor, aside),
     )
 
 
@@ -211,6 +253,7 @@ def schema() -> dict[str, object]:
     found = object_schema(COMMON, "A Batchdrop route")
     properties = cast("dict[str, object]", found["properties"])
     properties["poll"] = object_schema(POLL, COMMON["poll"].description)
+    properties["side_by_side"] = object_schema(SIDE_BY_SIDE, COMMON["side_by_side"].description)
     from batchdrop.records.schema import input_schema
 
     properties["input"] = input_schema(COMMON["input"].description)

@@ -7,12 +7,12 @@ nobody can tell is held for an operator, or sent again, flagged, where the route
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from batchdrop import order
 from batchdrop.ahead import ahead
 from batchdrop.circuit import Circuit, Metered
 from batchdrop.destinations.base import Found, NotThere, Session, Step, StepKind
@@ -28,22 +28,20 @@ from batchdrop.errors import (
     SecretError,
     StartAgain,
 )
-from batchdrop.job import Batch, Job
+from batchdrop.job import NUMBERS, Batch, Job, Span
 from batchdrop.ledger import LostOwnership
-from batchdrop.parcels import Parcel, Parcels, count_unusable, look_into, parcels_of
-from batchdrop.ports import Item
-from batchdrop.records.packager import Packed
+from batchdrop.parcels import Parcel, Parcels
 from batchdrop.route import Route
-from batchdrop.session import open_session
-from batchdrop.slots import enter
-from batchdrop.words import BatchState, JobOutcome
+from batchdrop.words import BatchState
 from batchdrop.world import Invocation, World
 
 BACKOFF_BASE, BACKOFF_CAP = 2.0, 900.0  # seconds
 MOST_ATTEMPTS = 5  # of a batch whose earlier steps keep coming to nothing
 MOST_REFUSALS = 6  # of the storage to give the drop: in about two minutes
-CHEAP = 50_000_000  # bytes of a drop that can as well be looked into once more
+MOST_BATCHES = NUMBERS - 2  # of a job, or of one span of it
 LONGEST_REST = 6 * 3600.0  # a vendor's Retry-After beyond this is not waited for in one go
+
+WELL: Mapping[str, object] = {"tries": 0, "not_before": 0}  # of an invocation that got on
 
 
 class OutOfTime(Exception):
@@ -65,8 +63,8 @@ class GiveUp(Exception):
 
 
 @dataclass(slots=True)
-class Submission:
-    """One invocation's share of a job's submission, under its lease."""
+class Submission(ABC):
+    """One invocation's share of a submission, under a lease: the job's, or that of one span of it."""
 
     world: World
     invocation: Invocation
@@ -75,43 +73,49 @@ class Submission:
     session: Session
     meter: Metered
     circuit: Circuit
-    is_first: bool  # no other invocation has ever held this job
     batches: list[Batch] = field(default_factory=list)
-    unsaved: dict[str, Any] = field(default_factory=dict)  # of the job: found out cheaply, written with what follows
-    ready: Sequence[Packed] = ()  # the first batches, made while the drop was looked into
-    unrecorded: bool = False  # the batch in hand: its first intent stands with the job, a write of its own is to come
+
+    @property
+    @abstractmethod
+    def standing(self) -> Job | Span:
+        """What the lease is of: there it is written how the submission goes."""
+
+    @abstractmethod
+    def _submit(self) -> dict[str, object]:
+        """Do what can be done; returns what to write of it."""
+
+    @abstractmethod
+    def _parcels(self) -> Parcels: ...
+
+    @abstractmethod
+    def _unless_stopped(self) -> None:
+        """Raise where nothing more is to be sent."""
+
+    @abstractmethod
+    def _release(self, outcome: dict[str, object]) -> None:
+        """Write that, and give the lease back."""
+
+    @property
+    def _span(self) -> int:
+        return 0
 
     def run(self) -> None:
         """Do what can be done in this invocation; the ledger says what remains."""
         try:
-            outcome = self._attempt()
-            self._release({**self.unsaved, **outcome})
+            self._release(self._attempt())
         except LostOwnership:
-            self.world.log.warning("another worker took the job over", job_id=self.job.job_id)
-
-    def _release(self, outcome: dict[str, object]) -> None:
-        """Give the lease back. Unless only the vendor's callback is waited for, wake the workflow as one would."""
-        ledger, owner = self.world.ledger, self.invocation.owner
-        is_sent = bool(outcome.get("packaged_at")) and not outcome.get("failure")
-        at_the_vendor = is_sent and any(b.status is BatchState.SUBMITTED for b in self.batches)
-        if at_the_vendor or not self.route.calls_back:
-            ledger.release(self.job, owner, outcome)
-            return
-        job = ledger.release(self.job, owner, {**outcome, "hint_at": ledger.now()})
-        if job.task_token:
-            self.world.workflow.wake(job.task_token)
+            self.world.log.warning("another worker took over", job_id=self.job.job_id, span=self._span)
 
     def _attempt(self) -> dict[str, object]:
         try:
             try:
-                self._everything()
+                return self._submit()
             finally:
                 self._tell_the_circuit()
-            return {"packaged_at": self.world.ledger.now(), "tries": 0, "not_before": 0}
         except OutOfTime:
-            return {"tries": 0, "not_before": 0}
+            return dict(WELL)
         except Rest as rest:
-            return {"tries": self.job.tries + 1, "not_before": self._awake_at(rest.seconds)}
+            return {"tries": self.standing.tries + 1, "not_before": self._awake_at(rest.seconds)}
         except GiveUp as given_up:
             return {"packaged_at": self.world.ledger.now(), "failure": given_up.failure}
         except ObjectRefused as refused:
@@ -122,70 +126,29 @@ class Submission:
             # What is recorded tells the next invocation where to go on; the deadline bounds how often it tries.
             self.world.log.exception("submission interrupted", job_id=self.job.job_id, error=type(error).__name__)
             self.world.metrics.count("SubmissionsInterrupted")
-            return {"tries": self.job.tries + 1, "not_before": self._awake_at(None)}
+            return {"tries": self.standing.tries + 1, "not_before": self._awake_at(None)}
 
     def _refused(self, why: str) -> dict[str, object]:
         """Permissions may be on their way; after a few tries they are not."""
-        count = self.job.refusals + 1
+        count = self.standing.refusals + 1
         if count < MOST_REFUSALS:
-            return {"refusals": count, "tries": self.job.tries + 1, "not_before": self._awake_at(None)}
+            return {"refusals": count, "tries": self.standing.tries + 1, "not_before": self._awake_at(None)}
         message = f"the dropped object cannot be read ({why}): mend its permissions, then drop it again"
         return {"packaged_at": self.world.ledger.now(), "failure": {"reason": ObjectRefused.reason, "message": message}}
 
-    def _everything(self) -> None:
-        with _as_decisions():
-            self._look_into()
-            self._wait_for_the_circuit()
-            self._wait_for_our_turn()
-            self._enter()
-            self._prepare()
-        self.batches = self.world.ledger.batches(self.job.job_id)
+    def _all_batches(self) -> dict[str, object]:
+        """Take up what an earlier invocation began, and submit the rest."""
+        self.batches = self.world.ledger.batches(self.job.job_id, self._span)
         self.session.siblings = self.batches
-        parcels = parcels_of(self.job, self.route, self.world.objects, self.ready)
-        for batch in self.batches:
+        parcels = self._parcels()
+        for at, batch in enumerate(self.batches):
             if batch.status in (BatchState.SUBMITTING, BatchState.DOUBTFUL):
-                self._take_up(batch, parcels)
+                self.batches[at] = self._take_up(batch, parcels)
         self._submit_the_rest(parcels)
         self._rest_while_in_doubt()
+        return {"packaged_at": self.world.ledger.now(), **WELL}
 
-    # --- before the first batch ---
-
-    def _look_into(self) -> None:
-        if not self.job.inspection:
-            self._inspect()
-        if self.job.duplicate_content_of and self.route.on_duplicate_content == "skip":
-            raise GiveUp("duplicate_content", f"the same bytes were dropped before: {self.job.duplicate_content_of}")
-
-    def _inspect(self) -> None:
-        self._need_time()
-        try:
-            looked = look_into(self.job, self.route, self.world.objects, self._need_time, self._keep_halt)
-        except DropRefused as error:
-            counted = count_unusable(self.job, self.route, self.world.objects, error)
-            raise GiveUp(error.reason, str(error), line=error.line, offset=error.offset, records=counted) from None
-        self.ready, found = looked.ready, looked.found
-        self.unsaved |= {"inspection": found, "duplicate_content_of": self._same_content(str(found["sha256"]))}
-        self.unsaved |= {"halt": {}} if self.job.halt else {}
-        if self.job.size > CHEAP:
-            self.job = self._hold()
-        else:
-            self.job = self.session.job = replace(self.job, **self.unsaved)
-
-    def _keep_halt(self, halt: dict[str, Any]) -> None:
-        self.unsaved["halt"] = halt
-
-    def _same_content(self, sha256: str) -> str:
-        """The job that had these bytes before, unless it came to nothing: then this one takes its place."""
-        ledger, place = self.world.ledger, (f"content#{self.route.name}", sha256)
-        fact: Item = {"job_id": self.job.job_id}
-        first = str(ledger.remember(*place, fact)["job_id"])
-        if first in (self.job.job_id, self.job.previous):
-            return ""
-        before = ledger.job(first)
-        if before is not None and not _came_to_nothing(before):
-            return first
-        ledger.remember_instead(*place, fact)
-        return ""
+    # --- when to call ---
 
     def _wait_for_the_circuit(self) -> None:
         """While a vendor account gives nothing but trouble, its jobs rest; one of them tries now and then."""
@@ -197,41 +160,6 @@ class Submission:
         if self.circuit.tell(self.meter.failures):
             self.world.metrics.count("CircuitsOpen")
 
-    def _wait_for_our_turn(self) -> None:
-        """A load waits for an older one of the same key, and gives way to a newer one."""
-        if not order.matters(self.route):
-            return
-        turn, holder = order.take_turn(self.world, self.job)
-        if turn is order.Turn.WAIT:
-            raise Rest(self.route.poll.wait(self.job.tries))
-        if turn is order.Turn.OVER:
-            raise GiveUp(*order.too_late(self.route, holder))
-
-    def _enter(self) -> None:
-        """Wait for a place where the route limits how many jobs of its account are under way."""
-        limit, pace = self.route.max_in_flight, self.route.poll.wait
-        seconds = enter(self.world.ledger, self.route.account_key, self.job, limit, pace) if limit else 0.0
-        if seconds:
-            raise Rest(seconds)
-
-    def _prepare(self) -> None:
-        if self.job.packaged_at or "prepared" in self.job.receipt:
-            return
-        self._need_time()
-        if not self.is_first:  # the first one's intent is the claim itself
-            self.job = self._hold(prepare_tries=self.job.prepare_tries + 1)
-        receipt = self.route.vendor.prepare(self.session)
-        self._log_receipt(0, "prepare", receipt)
-        begun = self.route.vendor.steps()[0].kind is StepKind.REPEATABLE
-        changes = {"receipt": {**receipt, "prepared": "yes"}, "prepare_tries": self.job.prepare_tries + 1}
-        self.job = self._hold(**changes, begun=begun)
-        self.unsaved |= {"begun": False} if begun else {}  # unless it is made use of
-
-    def _hold(self, **changes: object) -> Job:
-        job = self.world.ledger.held(self.job, self.invocation.owner, {**self.unsaved, **changes})
-        self.session.job, self.unsaved = job, {}
-        return job
-
     # --- batches ---
 
     def _submit_the_rest(self, parcels: Parcels) -> None:
@@ -240,10 +168,10 @@ class Submission:
             return
         self._need_time()
         start = self.batches[-1].end if self.batches else None
-        with _as_decisions():
+        with as_decisions():
             batches = parcels.batches(start)
             for parcel in ahead(batches) if self.world.settings.overlap else batches:
-                self._unless_canceled()
+                self._unless_stopped()
                 with _opened(parcel):
                     self.batches.append(self._submit_new(parcel))
                 if not parcel.last:
@@ -253,10 +181,11 @@ class Submission:
         now, payload = self.world.ledger.now(), parcel.payload
         batch = Batch(
             job_id=self.job.job_id,
-            n=len(self.batches) + 1,
+            n=self._next_number(),
             owner=self.invocation.owner,
             state=BatchState.SUBMITTING,
             attempt=1,
+            span=self._span,
             start=parcel.start,
             end=parcel.end,
             last=parcel.last,
@@ -273,43 +202,37 @@ class Submission:
             self.session.shelf.keep(f"batch-{batch.n:05d}", payload)
         return self._carry_out(self._first_intent(batch), parcel, recorded=True)
 
-    def _first_intent(self, batch: Batch) -> Batch:
-        """Record a new batch with the intent of its first step.
+    def _next_number(self) -> int:
+        last = self.batches[-1].n if self.batches else self._span * NUMBERS
+        if last % NUMBERS >= MOST_BATCHES:
+            why = f"after {MOST_BATCHES:,} batches nothing more is sent: drop the rest as a file of its own"
+            raise GiveUp("too_many_batches", why)
+        return last + 1
 
-        For the job's first batch that intent went along with the job's last write, where the step can be repeated;
-        where a worker died since, the batch begins with its second attempt.
-        """
-        if batch.n == 1 and self.unsaved.pop("begun", True) is False:
-            self.unrecorded = True
-            return batch
-        if batch.n == 1 and self.job.begun:
-            batch = replace(batch, attempt=2)
+    def _first_intent(self, batch: Batch) -> Batch:
+        """Record a new batch with the intent of its first step."""
         return self.world.ledger.new_batch(batch)
 
     def _write(self, batch: Batch, **changes: Any) -> Batch:
-        """Change the batch in hand under our ownership; where nothing stands of it yet, write it whole."""
-        if not self.unrecorded:
-            return self.world.ledger.write_batch(batch, **changes)
-        self.unrecorded = False
-        return self.world.ledger.new_batch(replace(batch, **changes))
+        """Change the batch in hand under our ownership."""
+        return self.world.ledger.write_batch(batch, **changes)
 
-    def _take_up(self, batch: Batch, parcels: Parcels) -> None:
+    def _take_up(self, batch: Batch, parcels: Parcels) -> Batch:
         """Go on with a batch an earlier invocation began."""
         if batch.owner != self.invocation.owner:
             batch = self.world.ledger.take_over(batch, self.invocation.owner)
         if batch.status is BatchState.SUBMITTED:  # so far its former owner got, just before it was taken over
-            self.batches[batch.n - 1] = batch
-            return
+            return batch
         step = self._step(batch.step)
         if batch.intent and step.kind is StepKind.COMMIT:
             batch = self._reconcile(batch, step)
         if batch.status is BatchState.SUBMITTING:
             self._need_time()
-            with _as_decisions():
+            with as_decisions():
                 parcel = next(iter(parcels.batches(batch.start or None)))
                 with _opened(parcel):
                     batch = self._carry_out(batch, parcel, recorded=False)
-        self.batches[batch.n - 1] = batch
+        return batch
 
     def _carry_out(self, batch: Batch, parcel: Parcel, *, recorded: bool) -> Batch:
         """Run the steps from the batch's current one to the last; `recorded`: its intent stands in the ledger."""
@@ -453,20 +376,11 @@ class Submission:
         if self.invocation.time_left() < self.world.settings.reserve:
             raise OutOfTime
 
-    def _unless_canceled(self) -> None:
-        job = self.world.ledger.job(self.job.job_id)
-        if job and job.cancel_at:
-            raise GiveUp("canceled", "canceled on request before everything was sent")
-
     def _awake_at(self, seconds: float | None) -> int:
         if seconds is None:
-            seconds = self.world.rng.uniform(1.0, min(BACKOFF_CAP, BACKOFF_BASE * 2.0 ** min(self.job.tries + 1, 16)))
+            most = BACKOFF_BASE * 2.0 ** min(self.standing.tries + 1, 16)
+            seconds = self.world.rng.uniform(1.0, min(BACKOFF_CAP, most))
         return self.world.ledger.now() + int(1000 * min(seconds, LONGEST_REST))
-
-
-def _came_to_nothing(job: Job) -> bool:
-    ended = job.ended()
-    return ended is not None and not ended.is_success and ended is not JobOutcome.HELD and not job.counts["accepted"]
 
 
 @contextmanager
@@ -479,7 +393,7 @@ def _opened(parcel: Parcel) -> Iterator[None]:
 
 
 @contextmanager
-def _as_decisions() -> Iterator[None]:
+def as_decisions() -> Iterator[None]:
     """Turn what can go wrong outside a batch's own steps into what the submission does about it."""
     try:
         yield
@@ -495,11 +409,3 @@ def _as_decisions() -> Iterator[None]:
         raise GiveUp("refused", f"the vendor refused the job: {error}", status=error.status) from None
     except SecretError as error:
         raise GiveUp("secret", str(error)) from None
-
-
-def submit(world: World, invocation: Invocation, job: Job, route: Route, *, is_first: bool) -> None:
-    """Go on with the submission of a job whose lease this invocation holds; `is_first`: nobody has held it before."""
-    session, meter = open_session(world, job, route), Metered(world.http)
-    session.http = meter
-    circuit = Circuit(world.ledger, route.account_key)
-    Submission(world, invocation, job, route, session, meter, circuit, is_first).run()

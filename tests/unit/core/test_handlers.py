@@ -222,6 +222,7 @@ def test_a_drop_deleted_before_it_was_read_ends_in_a_report(platform: Platform) 
 
 def test_a_resume_of_nothing_does_nothing(platform: Platform) -> None:
     assert platform.call("submit", event("submit_resume")) == {"resumed": False}
+    assert platform.call("submit", event("submit_span")) == {"resumed": False}
     assert platform.call("poll", event("poll"))["next"] == "finish"
     assert platform.call("finish", event("finish"))["outcome"] == "unknown"
 
@@ -233,6 +234,31 @@ def test_a_submission_short_of_time_is_gone_on_with_by_the_workflow(platform: Pl
     assert platform.call("poll", {"job_id": platform.job})["next"] == "submit"
     assert platform.call("submit", {"job_id": platform.job}) == {"resumed": True}
     assert len(platform.vendor.commits) == 1
+
+
+def test_the_spans_of_a_large_drop_go_through_the_same_functions(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look cuts where it has read a block, so here it reads small ones."""
+    monkeypatch.setattr("batchdrop.records.expand.BLOCK", 8)
+    monkeypatch.setattr("batchdrop.records.inspect._HEAD", 8)
+    route = platform.vendor.example()["route"] | {"side_by_side": {"above": 8, "workers": 2}}
+    boto3.client("ssm").put_parameter(Name="/batchdrop/routes/people", Value=json.dumps(route), Overwrite=True)
+    platform.call("submit", platform.drop("drops/people/a.csv", FILE + b'4,"0\n1"\n5\n'))
+    lap, given = 0, []
+    while (answer := platform.call("poll", {"job_id": platform.job, "lap": lap}))["next"] == "submit":
+        assert len(answer["spans"]) <= 2
+        for item in answer["spans"]:
+            assert platform.call("submit", event("submit_span") | item) == {"resumed": True}
+        given += [item["span"] for item in answer["spans"]]
+        lap = answer["spans"][0]["lap"]
+    assert (answer["next"], given, answer["lap"]) == ("finish", [*range(1, len(given) + 1)], lap + 1)
+    assert lap == (len(given) + 1) // 2 > 1
+    done = platform.call("finish", {"job_id": platform.job})
+    assert done["outcome"] == "completed_with_rejects"
+    told = {name: int(count["N"]) for name, count in platform.item()["counts"]["M"].items()}
+    assert (told["records"], told["accepted"], told["invalid"]) == (5, 3, 2)
+    assert platform.vendor.violations == []
 
 
 # --- the webhook ---

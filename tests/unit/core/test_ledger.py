@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from batchdrop.errors import ConditionFailed
-from batchdrop.job import Batch, Job
+from batchdrop.job import NUMBERS, Batch, Job
 from batchdrop.ledger import Ledger, LostOwnership, batch_key, job_key
 from batchdrop.ports import Expect, Item, Key
 from batchdrop.words import BatchState
@@ -210,6 +210,38 @@ def test_of_two_that_revive_a_job_one_gets_the_next_run(bench: Bench) -> None:
 def test_the_first_to_remember_a_fact_is_remembered(bench: Bench) -> None:
     assert bench.ledger.remember("content#r", "sha", {"job_id": "one"})["job_id"] == "one"
     assert bench.ledger.remember("content#r", "sha", {"job_id": "two"})["job_id"] == "one"
+
+
+def test_the_lease_of_a_span_is_one_workers_until_it_is_over(bench: Bench) -> None:
+    until = int(bench.clock.at * 1000) + 60_000
+    taken = bench.ledger.take_span("j", 3, "w1", until)
+    assert taken is not None
+    assert bench.ledger.take_span("j", 3, "w2", until) is None
+    assert bench.ledger.take_span("j", 4, "w2", until) is not None
+    bench.clock.at += 61
+    assert bench.ledger.take_span("j", 3, "w2", until + 60_000) is not None
+    with pytest.raises(LostOwnership):
+        bench.ledger.release_span(taken, {"packaged_at": 1})
+    assert {n: span.owner for n, span in bench.ledger.spans("j").items()} == {3: "w2", 4: "w2"}
+
+
+@pytest.mark.acceptance("D9")
+def test_the_lease_of_a_span_whose_answer_was_lost_is_held_all_the_same(bench: Bench) -> None:
+    bench.table.on = True
+    for owner in ("w1", "w2"):
+        bench.clock.at += 61
+        taken = bench.ledger.take_span("j", 1, owner, int(bench.clock.at * 1000) + 60_000)
+        assert taken is not None
+        assert taken.owner == owner
+
+
+def test_a_worker_reads_the_batches_of_its_own_span_alone(bench: Bench) -> None:
+    for span in (1, 12, 2):
+        for count in (2, 1):
+            bench.ledger.new_batch(batch(n=span * NUMBERS + count, span=span))
+    assert [found.n for found in bench.ledger.batches("j", 1)] == [100_001, 100_002]
+    wanted = [100_001, 100_002, 200_001, 200_002, 1_200_001, 1_200_002]
+    assert [found.n for found in bench.ledger.batches("j")] == wanted
 
 
 def test_an_operators_decision_sets_what_it_says_and_opens_the_account(bench: Bench) -> None:

@@ -66,6 +66,8 @@ def test_a_good_route_is_read_with_its_defaults() -> None:
         ({"keep_batches": "yes"}, "keep_batches", "true or false"),
         ({"on_doubt": "again"}, "on_doubt", "one of hold, resubmit"),
         ({"max_in_flight": -1}, "max_in_flight", "at least 0"),
+        ({"side_by_side": {"workers": 41}}, "side_by_side.workers", "at most 40"),
+        ({"side_by_side": {"over": 1}}, "side_by_side.over", "unknown option"),
         ({"input": {"fromat": "csv"}}, "input.fromat", "did you mean"),
     ],
 )

@@ -68,6 +68,18 @@ def test_a_file_with_another_delimiter_than_the_routes_is_warned_of(
     assert "warning" not in run("check", items, "--route", items.with_name("route.yaml")).err
 
 
+def test_a_drop_that_would_be_cut_is_told_in_the_batches_it_would_be_sent_in(run: Run, items: Path) -> None:
+    """A look cuts only after some thousand bytes, so the file must have them."""
+    rows = "".join(f'i{n},"a\nb",1,1.5\n' for n in range(60_000))
+    items.write_text("itemId,name,quantity,price\n" + rows)
+    cut = {**ITEMS, "side_by_side": {"above": 200_000}}
+    items.with_name("route.yaml").write_text(json.dumps(cut))
+    found = run("check", items, "--route", items.with_name("route.yaml"), "--json").json
+    assert (found["records"], found["invalid"]) == (60_000, 0)
+    assert [batch["n"] for batch in found["batches"]][:2] == [100_001, 200_001]
+    assert sum(batch["records"] for batch in found["batches"]) == 60_000
+
+
 def test_a_terminal_is_not_flooded_and_says_where_the_rest_is(
     run: Run, items: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,6 +62,22 @@ def test_once_the_vendor_is_done_the_results_read_tell_how_long_the_others_take(
     assert ended.left is None
 
 
+def test_of_a_drop_that_is_cut_each_span_counts_as_far_as_it_is_packaged() -> None:
+    def place(offset: int) -> dict[str, int]:
+        return {"offset": offset, "line": 1, "ordinal": 1}
+
+    first = [
+        batch(100_001, "submitted", 300, span=1, start=place(100), packaged_at=NOW + 1000),
+        batch(100_002, "submitted", 500, span=1, start=place(300), packaged_at=NOW + 3000, last=True),
+        batch(200_001, "submitted", 600, span=2, start=place(500), packaged_at=NOW + 2000),
+    ]
+    found = progress_of(job(spread=2), first, NOW + 3000)
+    assert (found.packaged, found.rate) == (500, 150.0)
+    assert found.left == pytest.approx(500 / 150)
+    rest = batch(200_002, "submitted", 1000, span=2, start=place(600), last=True, packaged_at=NOW + 5000)
+    assert progress_of(job(spread=2), [*first, rest], NOW + 5000).packaged == 1000
+
+
 def test_of_a_set_the_files_that_go_on_count_as_far_as_they_are_packaged() -> None:
     members = [{"name": "a.csv", "size": 100}, {"name": "b.csv", "size": 300}]
     end = {"batches": 1, "at": {"b.csv": {"offset": 50, "line": 1, "ordinal": 1}}}

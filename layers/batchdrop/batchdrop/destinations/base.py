@@ -72,7 +72,7 @@ class Session:
     payload: Payload | None = None  # the batch's bytes, while it is being submitted
     members: Mapping[str, Payload] = field(default_factory=dict)  # a set's files by name, where the vendor wants files
     transient: dict[str, str] = field(default_factory=dict)  # values that must not be recorded, e.g. an upload URL
-    siblings: Sequence[Batch] = ()  # all batches of the job so far, while one of them is being submitted
+    siblings: Sequence[Batch] = ()  # the batches of the job (or span) so far, while one is being submitted
 
     @property
     def base_url(self) -> str:
@@ -230,6 +230,9 @@ class Destination(Protocol):
     callbacks: ClassVar[bool]  # whether the vendor can call us back
     names_rejects: ClassVar[bool]  # whether its results say which records it refused
     receipt_name: ClassVar[str]  # what a receipt calls the id by which the vendor knows a batch
+    # Whether batches of one job may be submitted at the same time, by workers that know nothing of each other: only
+    # where each is reconciled by what is its own (no look at `Session.siblings`), and all they share is prepared.
+    side_by_side: ClassVar[bool]
 
     def check(self, route: Mapping[str, object]) -> list[tuple[str, str]]:
         """What is wrong with a route beyond its single options: `(field, message)` each."""

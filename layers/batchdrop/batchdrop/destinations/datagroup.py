@@ -58,6 +58,7 @@ class DataGroup:
     callbacks: ClassVar[bool] = True
     names_rejects: ClassVar[bool] = False
     receipt_name: ClassVar[str] = "batch_id"
+    side_by_side: ClassVar[bool] = True  # each batch-file is asked for by its own id
     account: ClassVar[Mapping[str, Field]] = {
         "base_url": Field("text", "the API's address with its version", "https://api.thedatagroup.com/v3"),
         "notification_method": Field(

@@ -60,6 +60,7 @@ class Haplo:
     callbacks: ClassVar[bool] = False
     names_rejects: ClassVar[bool] = False
     receipt_name: ClassVar[str] = "batch"
+    side_by_side: ClassVar[bool] = False  # a set is not cut
     account: ClassVar[Mapping[str, Field]] = {
         "base_url": Field("text", "your Haplo application's address, without a path"),
         "control": Field("text", "name of the set's control file; the other files go under their own names"),

@@ -86,6 +86,7 @@ class Mediarithmics:
     callbacks: ClassVar[bool] = False
     names_rejects: ClassVar[bool] = True
     receipt_name: ClassVar[str] = "execution_id"
+    side_by_side: ClassVar[bool] = False  # in doubt an execution is picked from a list, as none of the others'
     account: ClassVar[Mapping[str, Field]] = {
         "base_url": Field("text", "the API's address, without /v1", "https://api.mediarithmics.com"),
         "datamart_id": Field("text", "the datamart (Settings > Datamart > Datamarts)", pattern=r"[^/\s]+"),

@@ -56,6 +56,7 @@ class Ometria:
     callbacks: ClassVar[bool] = False
     names_rejects: ClassVar[bool] = False
     receipt_name: ClassVar[str] = "receipt"
+    side_by_side: ClassVar[bool] = False  # a set is not cut
     account: ClassVar[Mapping[str, Field]] = {
         "domain_key": Field("text", "your domain key at Ometria", pattern=_KEY),
         "location_key": Field("text", "your location key at Ometria", pattern=_KEY),

@@ -65,6 +65,7 @@ class Sherpa:
     callbacks: ClassVar[bool] = False
     names_rejects: ClassVar[bool] = True
     receipt_name: ClassVar[str] = "request_id"
+    side_by_side: ClassVar[bool] = True  # each batch has a file of its own, and what is withdrawn in doubt is that
     account: ClassVar[Mapping[str, Field]] = {
         "base_url": Field(
             "text", "the API's address with its version; its path is signed", "https://recom.sherpa.ai/v2/recomm"
