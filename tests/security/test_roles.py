@@ -38,6 +38,7 @@ MAY: dict[str, set[str]] = {
     },
     "WorkflowRole": {
         "note a hint", "leave a task token", "allow a service to write logs", "call submit", "call poll", "call finish",
+        "start an execution", "look at an execution", "stop an execution",
     },
 }  # fmt: skip
 # Statements whose calls cannot be probed here. The waiter's is tried with a real token below; the other two are held

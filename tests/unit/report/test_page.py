@@ -143,6 +143,15 @@ def test_the_timeline_shows_phases_and_callbacks() -> None:
     assert "callback at 2026-03-02 09:31:15 UTC" in page.text
 
 
+def test_in_the_timeline_no_span_begins_where_another_left_off() -> None:
+    """Spans are submitted at the same time: when the worker of the second began is not known."""
+    each = [samples.batch(100_001, begin=40.0), samples.batch(200_001, begin=30.0), samples.batch(200_002, begin=50.0)]
+    page = Parsed(render(samples.report(batches=each, finished_at=samples.at(200))))
+    assert "Batch 100,001: packaging 40 s; submission 3 s" in page.text
+    assert "Batch 200,001: submission 3 s" in page.text
+    assert "Batch 200,002: packaging 17 s; submission 3 s" in page.text
+
+
 def _contrast(one: str, other: str) -> float:
     def light(colour: str) -> float:
         full = "".join(c * 2 for c in colour) if len(colour) == 3 else colour

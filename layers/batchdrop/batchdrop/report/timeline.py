@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from batchdrop.job import NUMBERS
 from batchdrop.report.markup import Html, el, join
 from batchdrop.report.reading import Doc, integer, mappings, moment, text
 from batchdrop.report.svg import area, legend, percent, text_at
@@ -62,7 +63,9 @@ def _lines(report: Doc) -> list[Line]:
     """One line a batch; those beyond the limit are drawn as one."""
     batches = mappings(report, "batches")
     end, lines, before = moment(report, "finished_at"), [], [moment(report, "started_at")]
-    for batch in batches:
+    for batch, last in zip(batches, [*batches[:1], *batches], strict=False):
+        if integer(batch, "n") // NUMBERS != integer(last, "n") // NUMBERS:
+            before = []  # another span: when its worker began is not told
         lines.append(Line(f"{integer(batch, 'n'):,}", _spans(batch, before, end)))
         before += [moment(batch, "packaged_at"), moment(batch, "submitted_at")]
         before = [max((at for at in before if at), default=None)]
