@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from random import Random
 
+from batchdrop import operate
 from batchdrop.drop import job_id
 from tests.simulation.cloud import DROPS
 from tests.simulation.run import Simulation
+from tests.simulation.world import ServiceTrouble
 
 
 def _again(simulation: Simulation, rng: Random) -> None:
@@ -73,11 +77,33 @@ def _rotated(simulation: Simulation, rng: Random) -> None:
 
 
 def _resubmitted_by_hand(simulation: Simulation, rng: Random) -> None:
-    """Somebody starts the submit function for the job, beside the workflow."""
+    """Somebody starts the submit function for the job, or a span of it, beside the workflow."""
+    key, version, _ = _dropped(simulation)
+    for _ in range(rng.randint(1, 2)):
+        span = {"span": rng.randint(1, 3)} if rng.random() < 0.5 else {}
+        event = {"job_id": job_id(DROPS, key, version), **span}
+        call = partial(simulation.cloud.run, "submit", event, lambda _r, _e: None)
+        simulation.later(rng.choice((rng.uniform(0.5, 3.0), rng.uniform(0.5, 1200.0))), call)
+
+
+def _finished_by_hand(simulation: Simulation, rng: Random) -> None:
+    """Somebody starts the finish function for the job, too early."""
     key, version, _ = _dropped(simulation)
     event = {"job_id": job_id(DROPS, key, version)}
-    for _ in range(rng.randint(1, 2)):
-        simulation.later(rng.uniform(0.5, 1200.0), lambda: simulation.cloud.run("submit", event, lambda _r, _e: None))
+    call = partial(simulation.cloud.run, "finish", event, lambda _r, _e: None)
+    simulation.later(rng.choice((rng.uniform(0.5, 3.0), rng.uniform(0.5, 1200.0))), call)
+
+
+def _canceled(simulation: Simulation, rng: Random) -> None:
+    """Somebody cancels the job."""
+    key, version, _ = _dropped(simulation)
+    name = job_id(DROPS, key, version)
+    simulation.later(rng.choice((rng.uniform(0.5, 3.0), rng.uniform(0.5, 1200.0))), lambda: _cancel(simulation, name))
+
+
+def _cancel(simulation: Simulation, name: str) -> None:
+    with suppress(operate.CannotOperate, ServiceTrouble):
+        operate.cancel(simulation.world, name)
 
 
 def _dropped(simulation: Simulation) -> tuple[str, str, int]:
@@ -95,6 +121,8 @@ ALL: tuple[Callable[[Simulation, Random], None], ...] = (
     _outage,
     _rotated,
     _resubmitted_by_hand,
+    _finished_by_hand,
+    _canceled,
 )
 
 

@@ -36,9 +36,12 @@ def singles(
                 yield chosen.name, [(number, kind)], run(chosen, seed, [(number, kind)])
 
 
-def pairs(chosen: Scenario, kinds: Mapping[str, tuple[str, ...]] = TELLING, seed: int = 0) -> Iterator[Explored]:
-    """Every two telling faults on the way to the vendor; the second is placed in the run the first has changed."""
-    for first in _telling(run(chosen, seed), kinds, 0):
+def pairs(
+    chosen: Scenario, kinds: Mapping[str, tuple[str, ...]] = TELLING, seed: int = 0, start: int = 0
+) -> Iterator[Explored]:
+    """Every two telling faults on the way to the vendor, from call `start` on; the second is placed in the run the
+    first has changed."""
+    for first in _telling(run(chosen, seed), kinds, start):
         changed = run(chosen, seed, [first])
         for second in _telling(changed, kinds, first[0] + 1):
             yield chosen.name, [first, second], run(chosen, seed, [first, second])

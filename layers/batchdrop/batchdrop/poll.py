@@ -22,7 +22,7 @@ AWAITS = (900, 300, 60, 15)
 HINT_WINDOW = HINT_WINDOW_MS // 1000  # within it a further callback wakes nobody, so no wait may be longer
 MOST_LAPS = 1700  # of the loop in one execution: 13 history events each where it awaits a callback, of 25,000
 READ_LAG = 600  # seconds a vendor may answer 404 for a batch it has just taken
-BUSY = 60.0  # seconds until the next look while a worker that nobody waits for may be submitting a span
+BUSY = 60.0  # seconds until the next look while a worker that nobody waits for is at a large drop
 LONGEST_RETRY_AFTER = 6 * 3600.0
 _SETTLED = {
     VendorState.SUCCEEDED: BatchState.SUCCEEDED,
@@ -79,7 +79,8 @@ class Supervision:
         now = self.world.ledger.now()
         working = self.job.lease_until > now
         if working:
-            return self._wait(min(self._scheduled(), (self.job.lease_until - now) / 1000 + 1))
+            most = min(self._scheduled(), BUSY) if self._may_be_cut() else self._scheduled()
+            return self._wait(min(most, (self.job.lease_until - now) / 1000 + 1))
         if self.job.cancel_at and not self.job.packaged_at:
             self._stop_submitting(_CANCELED)
         if self.job.spread and (answer := self._while_spread()):
@@ -103,6 +104,10 @@ class Supervision:
         return True
 
     # --- a drop that is cut ---
+
+    def _may_be_cut(self) -> bool:
+        """Whether the look into it may end at any moment, and leave its spans to be handed out."""
+        return not self.job.spread and self.route.side_by_side.span_bytes(self.job.size) > 0
 
     def _while_spread(self) -> Next | None:
         """What is next as long as spans are submitted; None: nobody submits any, or will."""
