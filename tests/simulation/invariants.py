@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from batchdrop import order
@@ -202,6 +203,7 @@ class Watch:
         batches = [Batch.from_item(i) for i in self.table.query(f"job#{job.job_id}", "batch#")]
         self._check_report(job, report, batches, expected.get(job.key))
         self._check_attempts(job, report, batches)
+        self._check_places(batches)
 
     def _check_report(self, job: Job, report: dict[str, Any], batches: list[Batch], records: int | None) -> None:
         counts = Counts.from_dict(report["counts"])
@@ -220,6 +222,12 @@ class Watch:
                 self.break_("I4", f"batch {batch.n}: accepted, but never submitted")
             if batch.tally.unprocessed and self.commits[batch.job_id, batch.n] and batch.status is not S.CANCELED:
                 self.break_("I3", f"batch {batch.n}: unprocessed, but it was submitted; {batch.state}")
+
+    def _check_places(self, batches: list[Batch]) -> None:
+        """Within a span each batch begins where the one before it ends."""
+        for before, after in pairwise(sorted(batches, key=lambda batch: batch.n)):
+            if before.span == after.span and before.end != after.start:
+                self.break_("I3", f"batch {after.n} does not begin where batch {before.n} ends")
 
     def _check_attempts(self, job: Job, report: dict[str, Any], batches: list[Batch]) -> None:
         for batch in batches:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -62,6 +63,35 @@ def test_a_drop_that_is_cut_comes_to_the_same_as_one_that_is_not(name: str) -> N
     assert spans == set(range(1, len(spans) + 1))
     assert {k: found[k] for k in REFUSED} == {k: one[k] for k in REFUSED}
     assert [reject["line"] for reject in found["rejects"]] == [reject["line"] for reject in one["rejects"]]
+
+
+_PEOPLE = [{"id": str(n % 9), "name": "bad" if n in (4, 7) else f"n{n}"} for n in range(11)]  # 9 and 10 come again
+_FORMS = {
+    "people.csv": "id,name\n" + "".join(f"{p['id']},{p['name']}\n" for p in _PEOPLE),
+    "people.ndjson": "".join(f"{json.dumps(p)}\n" for p in _PEOPLE),
+    "people.json": json.dumps(_PEOPLE, indent=1),
+}
+
+
+@pytest.mark.parametrize("name", _FORMS)
+def test_every_plain_format_is_cut_and_an_id_that_comes_again_in_another_span_is_refused(name: str) -> None:
+    base = replace(scenario("spans"), files={name: _FORMS[name].encode()}, records=len(_PEOPLE))
+    chosen = replace(base, route={**base.route, "input": {"format": "auto", "id": "id"}})
+    with Simulation(chosen) as simulation:
+        found, rejects = ended(simulation), rejects_of(simulation)
+        assert simulation.job.spread > 2
+    with Simulation(whole(chosen)) as simulation:
+        one, rejects_of_one = ended(simulation), rejects_of(simulation)
+    assert found["counts"] == one["counts"]
+    assert found["counts"]["invalid"] == found["counts"]["rejected"] == 2
+    assert sorted(rejects) == sorted(rejects_of_one)
+
+
+def rejects_of(simulation: Simulation) -> list[bytes]:
+    """The rows of the rejects file."""
+    stored = simulation.objects.stored.items()
+    (data,) = [versions[-1][1] for (_, key), versions in stored if "/rejects." in key]
+    return (data or b"").splitlines()
 
 
 def test_batches_are_numbered_by_span_and_told_in_the_drops_order() -> None:
