@@ -22,7 +22,7 @@ from batchdrop.records.walk import Walk
 
 __all__ = ["Checkpoint", "Packager", "Packed", "Payload", "Problem", "SourceRecord"]
 
-SPOOL_BYTES = 16_000_000  # of a batch in memory; a bigger one is kept on the disk
+SPOOL_BYTES = 4_000_000  # of a batch in memory; a bigger one is kept on the disk
 
 
 @dataclass(slots=True)
