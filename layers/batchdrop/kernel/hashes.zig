@@ -48,3 +48,23 @@ fn sortBy(comptime bit: u6, hashes: []Hash) void {
 fn byte(comptime bit: u6, hash: Hash) u8 {
     return @truncate(hash.one >> bit);
 }
+
+const MOST_MARKED = 1 << 20; // hashes for which there is memory to look quickly
+
+/// Whether some may be there more than once: no is certain. Far quicker than putting them in order.
+pub fn mayRepeat(hashes: []const Hash) bool {
+    if (hashes.len > MOST_MARKED) return true;
+    const size = std.math.ceilPowerOfTwoAssert(usize, @max(2 * hashes.len, 2));
+    const marks = std.heap.page_allocator.alloc(u32, size) catch return true;
+    defer std.heap.page_allocator.free(marks);
+    @memset(marks, 0);
+    for (hashes) |each| {
+        const mark: u32 = @as(u32, @truncate(each.two)) | 1;
+        var at: usize = @intCast(each.one % size);
+        while (marks[at] != 0) : (at = (at + 1) % size) {
+            if (marks[at] == mark) return true;
+        }
+        marks[at] = mark;
+    }
+    return false;
+}

@@ -10,6 +10,7 @@ const types = @import("types.zig");
 const Digest = @import("digest.zig").Digest;
 const csv = @import("csv.zig");
 const json = @import("json.zig");
+const mayRepeat = @import("hashes.zig").mayRepeat;
 const same = @import("hashes.zig").same;
 const sort = @import("hashes.zig").sort;
 
@@ -25,10 +26,11 @@ export fn batchdrop_hash(ptr: [*]const u8, len: usize, key: *const [16]u8, into:
     into.* = hashed(ptr[0..len], key);
 }
 
-/// Put the hashes in order, and those that are there more than once into `found`, each once, as many as there is room
-/// for; how many there are.
+/// Put those hashes that are there more than once into `found`, each once, as many as there is room for; how many there
+/// are. The others are in any order afterwards.
 export fn batchdrop_repeated(ptr: [*]Hash, len: usize, found: [*]Hash, most: usize) usize {
     const hashes = ptr[0..len];
+    if (!mayRepeat(hashes)) return 0;
     sort(hashes);
     var count: usize = 0;
     for (1..@max(len, 1)) |i| {
