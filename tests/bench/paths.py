@@ -36,8 +36,8 @@ class Path_:  # noqa: N801 - `Path` is taken
 
 
 _HASHES = (
-    "In our time, and not in the peers': SHA-256 of the drop and of every batch, a look at the whole drop before anything "
-    "of it counts, and the look for repeated ids."
+    "In our time, and not in the peers': SHA-256 of the drop and of every batch, a look at the whole drop before "
+    "anything of it counts, and the look for repeated ids."
 )
 PATHS = (
     Path_("csv-ndjson", "a. CSV → typed NDJSON batches", "csv", 128, (Goal(1.5),), remark=_HASHES),
