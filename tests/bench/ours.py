@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -108,31 +109,25 @@ def rejects(files: Files, out: Path, every: int) -> None:
     inspection = Inspection.from_json(plan["inspection"])
     packager = Packager(FileSource(files.csv), _INPUT, OutputSpec("ndjson", LIMIT), inspection)
     parcels = FileParcels(packager, inspection, _INPUT)
-    with files.results(every).open("rb") as told, (out / "rejects.csv").open("wb") as file:
+    with (out / "rejects.csv").open("wb") as file:
         file.write(parcels.rejects().head())
         for n, (start, end) in enumerate(plan["batches"], 1):
             batch = Batch("job", n, "owner", "succeeded", 1, start=start, end=end)
-            match(parcels, batch, batch_of(told, end["ordinal"]), file)
+            match(parcels, batch, told(files, every, n), file)
 
 
-def match(parcels: Any, batch: Any, told: Iterator[bytes], file: Any) -> None:
-    import msgspec
+def match(parcels: Any, batch: Any, results: Path, file: Any) -> None:
+    from batchdrop.destinations.errorfile import IdSpec, RejectLines
+    from batchdrop.matching import Tally, refused, rows_of_batch
+    from batchdrop.refusals import Refusals
 
-    from batchdrop.destinations.base import Reject
-    from batchdrop.matching import Refusals, Tally, refused, rows_of_batch
-
-    decode = msgspec.json.Decoder(dict[str, str]).decode
-    found = Refusals(Reject(r["id"], r["code"], r["message"]) for r in map(decode, told))
-    file.writelines(rows_of_batch(refused(parcels, batch, found), found, parcels.rejects(), Tally(), None))
+    found, tally = Refusals(RejectLines(lambda: results.open("rb"), IdSpec(("id",), "/"))), Tally()
+    file.writelines(rows_of_batch(refused(parcels, batch, found, tally), found, parcels.rejects(), tally, None))
 
 
-def batch_of(lines: BinaryIO, last: int) -> Iterator[bytes]:
-    """The results of one batch: those of its records, `last` being the number of the last."""
-    while line := lines.readline():
-        if int(line[7:17]) >= last:
-            lines.seek(-len(line), 1)
-            return
-        yield line
+def told(files: Files, every: int, n: int) -> Path:
+    """What the vendor says of batch `n`: results come batch by batch."""
+    return files.directory / f"results-{every}-{n}.ndjson"
 
 
 def ranges(files: Files) -> Path:
@@ -153,6 +148,16 @@ def write_ranges(files: Files, _out: Path) -> None:
         if batch.payload is not None:
             batch.payload.close()
     ranges(files).write_text(json.dumps({"inspection": inspection.to_json(), "batches": batches}))
+    for every in (1, FAILS_EVERY):
+        write_results(files, every, [int(end["ordinal"]) for _, end in batches])
+
+
+def write_results(files: Files, every: int, ends: list[int]) -> None:
+    """The results of each batch in a file of their own; `ends`: the number of its last record."""
+    with files.results(every).open("rb") as lines:
+        for n, (begin, end) in enumerate(pairwise([0, *ends]), 1):
+            count = len(range(0, end, every)) - len(range(0, begin, every))
+            told(files, every, n).write_bytes(b"".join(islice(lines, count)))
 
 
 PATHS: dict[str, Callable[[Files, Path], None]] = {

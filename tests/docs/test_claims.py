@@ -12,9 +12,9 @@ import pytest
 
 from batchdrop import arrive, ledger, notify, poll, verdict
 from batchdrop.destinations import REGISTRY, destination
-from batchdrop.matching import MESSAGE
 from batchdrop.records.columns import OUR_COLUMNS
 from batchdrop.records.spec import InputSpec
+from batchdrop.records.verdicts import MESSAGE
 from batchdrop.route import COMMON
 from batchdrop.words import JobOutcome, RecordOutcome
 from local import emulator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, BinaryIO, Protocol, cast
@@ -16,12 +16,13 @@ from batchdrop.destinations.base import Output, Payload, SetRules
 from batchdrop.errors import DropRefused
 from batchdrop.linefile import LineFile
 from batchdrop.members import Member, chunks, naming, sha256_of, spooled
-from batchdrop.parcels import Parcel, among
+from batchdrop.parcels import Parcel
 from batchdrop.records.model import Checkpoint, SourceRecord
 from batchdrop.records.packager import Packager
 from batchdrop.records.rejects import RejectsWriter
 from batchdrop.records.sniff import BOM
 from batchdrop.records.spec import InputSpec, OutputSpec
+from batchdrop.records.verdicts import Wanted
 
 CARRIED_BYTES = 16 * 1024 * 1024  # a file that goes with every batch is held in memory
 _ARRAY = InputSpec(format="json", compression="none")
@@ -278,10 +279,8 @@ class FilesParcels:
                 for record in file.records(begin.at[name] if begin else None, stop):
                     yield replace(record, ordinal=next(ordinal))
 
-    def find(
-        self, ids: Collection[str], start: dict[str, Any] | None, end: dict[str, Any] | None, *, invalid: bool
-    ) -> Iterator[SourceRecord]:
-        return among(self.replay(start, end), ids, invalid=invalid)
+    def find(self, wanted: Wanted, start: dict[str, Any] | None, end: dict[str, Any] | None) -> Iterator[SourceRecord]:
+        return (record for record in self.replay(start, end) if wanted.has(record))
 
     def rejects(self) -> RejectsWriter:
         return RejectsWriter.for_format("ndjson")

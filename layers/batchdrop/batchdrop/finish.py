@@ -25,11 +25,12 @@ from batchdrop.errors import (
     Rejected,
 )
 from batchdrop.job import NUMBERS, Batch, Job
-from batchdrop.matching import SAMPLE, Refusals, Tally, refused, rows_of_batch
+from batchdrop.matching import Tally, everyone, refused, rows_of_batch
 from batchdrop.parcels import Parcels, parcels_of
 from batchdrop.places import folder
 from batchdrop.ports import ObjectRef
 from batchdrop.records.rejects import RejectsWriter
+from batchdrop.refusals import SAMPLE, Refusals
 from batchdrop.report.document import report_document
 from batchdrop.report.publish import publish, publish_index
 from batchdrop.route import Route, read_route
@@ -170,7 +171,10 @@ class Closing:
         refusals = Refusals(collected.rejects if collected else ())
         tally, whole = self._tally(), _whole(batch)
         if len(refusals) or batch.invalid or whole:
-            records = parcels.replay(batch.start, batch.end) if whole else refused(parcels, batch, refusals)
+            if whole:
+                records = everyone(parcels, batch.start, batch.end, whole, tally)
+            else:
+                records = refused(parcels, batch, refusals, tally)
             rows = rows_of_batch(records, refusals, parcels.rejects(), tally, whole)
             try:
                 self._write_part(batch.n, rows, tally)
@@ -194,8 +198,8 @@ class Closing:
         tally = self._tally()
         reason = str(self.job.failure.get("reason", "")) or "not_sent"
         whole = ("unprocessed", reason, str(self.job.failure.get("message", "never sent")))
-        records = parcels.replay(last.end if last else None, None)
         try:
+            records = everyone(parcels, last.end if last else None, None, whole, tally)
             rows = rows_of_batch(records, Refusals(()), parcels.rejects(), tally, whole)
             self._write_part(span * NUMBERS + _REST_OF_SPAN if span else _REST_PART, rows, tally)
         except (ObjectGone, ObjectRefused, DropRefused) as error:

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
-from batchdrop.destinations.base import Reject
 from batchdrop.job import Batch
 from batchdrop.parcels import Parcels
 from batchdrop.records.model import SourceRecord
 from batchdrop.records.rejects import RejectsWriter
+from batchdrop.records.verdicts import MESSAGE, Refusal, Rows, Verdicts, Wanted
+from batchdrop.refusals import SAMPLE, Refusals
 from batchdrop.words import RecordOutcome
 
-SAMPLE = 100  # rejects shown in a report
-MESSAGE = 500  # characters of a vendor's message kept per record
-SHARED = 1000  # different refusals of which equal ones are kept once
 _REJECTED = RecordOutcome.REJECTED.value
-Refusal = tuple[str, str, bool]  # code, message, whether the record was there already
+Whole = tuple[str, str, str]  # outcome, code, message
+Place = dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -46,77 +44,75 @@ class Tally:
         key = (outcome, code, message if len(self.reasons) < SAMPLE else "")
         self.reasons[key] += 1
 
+    def take(self, rows: Rows, whole: Whole | None) -> bytes:
+        """Add rows of which the report shows none. `whole` befell their records, or else the vendor refused them."""
+        outcome, count = whole[0] if whole else _REJECTED, len(rows.verdicts)
+        if whole:
+            self.unprocessed += count
+        else:
+            self.matched += count
+        done = self._with_messages(rows, outcome)
+        for number, times in Counter(rows.codes[done:]).items():
+            self.reasons[outcome, rows.told.code(number), ""] += times
+        return rows.data
+
+    def _with_messages(self, rows: Rows, outcome: str) -> int:
+        """Count rows with their messages, as long as these are not too many; how many rows that were."""
+        if len(self.reasons) >= SAMPLE:
+            return 0
+        counted = Counter(rows.verdicts)
+        if len(self.reasons) + len(counted) < SAMPLE:
+            for number, times in counted.items():
+                self.reasons[outcome, *rows.told.verdict(number)] += times
+            return len(rows.verdicts)
+        for done, number in enumerate(rows.verdicts):
+            if len(self.reasons) >= SAMPLE:
+                return done
+            self.reasons[outcome, *rows.told.verdict(number)] += 1
+        return len(rows.verdicts)
+
 
 def hashed(id_: str) -> str:
     """What stands for an id where it is not to be told. Who can guess the id can check the guess."""
     return hashlib.sha256(id_.encode()).hexdigest()[:16]
 
 
-class Refusals:
-    """The refusals of one batch by id. Memory is bounded by the batch, never by the file."""
-
-    def __init__(self, rejects: Iterable[Reject]) -> None:
-        self._by_id: dict[str, Refusal] = {}
-        same: dict[Refusal, Refusal] = {}  # most vendors have a few messages for all that is wrong
-        for reject in rejects:
-            refusal = (reject.code, reject.message[:MESSAGE], reject.already_present)
-            refusal = same.setdefault(refusal, refusal) if len(same) < SHARED else same.get(refusal, refusal)
-            self._by_id.setdefault(reject.id, refusal)
-        self._seen: set[str] = set()
-        self._folded: dict[str, str] | None = None
-
-    def __len__(self) -> int:
-        return len(self._by_id)
-
-    @property
-    def ids(self) -> Collection[str]:
-        """The ids as the vendor gave them."""
-        return self._by_id.keys()
-
-    def of(self, id_: str | None) -> Refusal | None:
-        """The refusal of exactly this id."""
-        found = self._by_id.get(id_) if id_ is not None else None
-        if found is not None and id_ is not None:
-            self._seen.add(id_)
-        return found
-
-    def nearly(self, id_: str | None) -> str | None:
-        """The one refused id that differs from this one by the case of its letters, if there is one."""
-        if id_ is None or not self._by_id:
-            return None
-        if self._folded is None:
-            counted = Counter(i.casefold() for i in self._by_id)
-            self._folded = {i.casefold(): i for i in self._by_id if counted[i.casefold()] == 1}
-        return self._folded.get(id_.casefold())
-
-    def is_open(self, id_: str) -> bool:
-        """Whether no record of exactly this refused id was met."""
-        return id_ not in self._seen
-
-    def unmatched(self, limit: int = SAMPLE) -> list[dict[str, str]]:
-        """Refusals of ids we never sent."""
-        left = islice((i for i in self._by_id if i not in self._seen), limit)
-        return [{"id": i, "code": self._by_id[i][0], "message": self._by_id[i][1]} for i in left]
-
-
-def refused(parcels: Parcels, batch: Batch, refusals: Refusals) -> Iterator[SourceRecord]:
-    """The records of a batch that are invalid or that these refusals may be about.
+def refused(parcels: Parcels, batch: Batch, refusals: Refusals, tally: Tally) -> Iterator[SourceRecord | Rows]:
+    """The records of a batch that are invalid or that these refusals may be about, or their rows.
 
     They are found by their exact ids, which is fast. Only where ids are left over, every record is looked at again.
     """
-    yield from parcels.find(refusals.ids, batch.start, batch.end, invalid=bool(batch.invalid))
+    found = _wanted(refusals.verdicts, parcels, tally, invalid=bool(batch.invalid))
+    yield from parcels.find(found, batch.start, batch.end)
     if refusals.unmatched(1):
         for record in parcels.replay(batch.start, batch.end):
-            if record.problem is None and record.id not in refusals.ids and refusals.nearly(record.id):
+            if record.problem is None and refusals.nearly(record.id) and not refusals.verdicts.has(record.id):
                 yield record
 
 
+def everyone(
+    parcels: Parcels, start: Place | None, end: Place | None, whole: Whole, tally: Tally
+) -> Iterator[SourceRecord | Rows]:
+    """All records of a range, or their rows: the same befell each that was sent."""
+    outcome, code, message = whole
+    if len(message) > MESSAGE:
+        return parcels.replay(start, end)
+    wanted = _wanted(Verdicts([("", code, message, False)]), parcels, tally, whole=True, outcome=outcome)
+    return parcels.find(wanted, start, end)
+
+
+def _wanted(verdicts: Verdicts, parcels: Parcels, tally: Tally, **how: Any) -> Wanted:
+    """Records are wanted themselves where the report shows them, or hashes their ids; of the others, their rows."""
+    form = None if tally.hashes_ids else parcels.rejects().form
+    return Wanted(verdicts, form=form, by_hand=SAMPLE - len(tally.sample), **how)
+
+
 def rows_of_batch(
-    records: Iterable[SourceRecord],
+    records: Iterable[SourceRecord | Rows],
     refusals: Refusals,
     writer: RejectsWriter,
     tally: Tally,
-    whole: tuple[str, str, str] | None,
+    whole: Whole | None,
 ) -> Iterator[bytes]:
     """Rows of the rejects file for one batch's records; `tally` is filled on the way.
 
@@ -124,6 +120,9 @@ def rows_of_batch(
     """
     near: dict[str, list[SourceRecord]] = {}  # by refused id: records whose id differs from it by case alone
     for record in records:
+        if isinstance(record, Rows):
+            yield tally.take(record, whole)
+            continue
         if record.problem is not None:
             verdict = (RecordOutcome.INVALID.value, record.problem.code, record.problem.message)
             tally.invalid += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, Protocol, cast
 
@@ -17,6 +17,7 @@ from batchdrop.records.packager import Packager, Packed
 from batchdrop.records.refused import count_refused
 from batchdrop.records.rejects import RejectsWriter
 from batchdrop.records.spec import InputSpec, OutputSpec
+from batchdrop.records.verdicts import Rows, Wanted
 from batchdrop.route import Route
 
 SETS = ("zip", "files")  # formats in which a vendor takes files rather than one stream of records
@@ -43,9 +44,9 @@ class Parcels(Protocol):
     def replay(self, start: dict[str, Any] | None, end: dict[str, Any] | None) -> Iterator[SourceRecord]: ...
 
     def find(
-        self, ids: Collection[str], start: dict[str, Any] | None, end: dict[str, Any] | None, *, invalid: bool
-    ) -> Iterator[SourceRecord]:
-        """The records with one of these ids; `invalid`: the invalid ones too."""
+        self, wanted: Wanted, start: dict[str, Any] | None, end: dict[str, Any] | None
+    ) -> Iterator[SourceRecord | Rows]:
+        """The records wanted, or rows of the rejects file for some of them."""
 
     def rejects(self) -> RejectsWriter: ...
 
@@ -105,19 +106,13 @@ class FileParcels:
         return self.packager.replay(_checkpoint(start) or self.begins, _checkpoint(end) or self.ends)
 
     def find(
-        self, ids: Collection[str], start: dict[str, Any] | None, end: dict[str, Any] | None, *, invalid: bool
-    ) -> Iterator[SourceRecord]:
-        begins, ends = _checkpoint(start) or self.begins, _checkpoint(end) or self.ends
-        return self.packager.find(ids, begins, ends, invalid=invalid)
+        self, wanted: Wanted, start: dict[str, Any] | None, end: dict[str, Any] | None
+    ) -> Iterator[SourceRecord | Rows]:
+        return self.packager.find(wanted, _checkpoint(start) or self.begins, _checkpoint(end) or self.ends)
 
     def rejects(self) -> RejectsWriter:
         found = self.inspection
         return RejectsWriter.for_format(found.format, found.header, self.input.delimiter, self.input.quote)
-
-
-def among(records: Iterator[SourceRecord], ids: Collection[str], *, invalid: bool) -> Iterator[SourceRecord]:
-    """Those of the records that have one of these ids; `invalid`: the invalid ones too."""
-    return (r for r in records if (invalid if r.problem else r.id in ids))
 
 
 def _checkpoint(data: dict[str, Any] | None) -> Checkpoint | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, BinaryIO, cast
@@ -14,12 +14,13 @@ from batchdrop.analysis import Content, analyse, json_chunks, plain_name, record
 from batchdrop.destinations.base import Output, SetRules
 from batchdrop.errors import DropRefused
 from batchdrop.members import Member, chunks, naming, spooled
-from batchdrop.parcels import Parcel, among
+from batchdrop.parcels import Parcel
 from batchdrop.records.expand import ZIP_MAGIC
 from batchdrop.records.model import SourceRecord
 from batchdrop.records.payload import Payload
 from batchdrop.records.rejects import RejectsWriter
 from batchdrop.records.spec import InputSpec
+from batchdrop.records.verdicts import Wanted
 from batchdrop.records.zips import ZipCaps, check_zip, zip_members
 
 _ANY_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*\.json"
@@ -192,10 +193,8 @@ class ZipParcels:
             for record in records_again(entry.member.name, entry.member.source, self.spec, entry.content):
                 yield replace(record, ordinal=next(ordinal))
 
-    def find(
-        self, ids: Collection[str], start: dict[str, Any] | None, end: dict[str, Any] | None, *, invalid: bool
-    ) -> Iterator[SourceRecord]:
-        return among(self.replay(start, end), ids, invalid=invalid)
+    def find(self, wanted: Wanted, start: dict[str, Any] | None, end: dict[str, Any] | None) -> Iterator[SourceRecord]:
+        return (record for record in self.replay(start, end) if wanted.has(record))
 
     def rejects(self) -> RejectsWriter:
         return RejectsWriter.for_format("ndjson")

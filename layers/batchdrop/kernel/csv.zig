@@ -292,20 +292,7 @@ pub const Reader = struct {
             if (next_at == text.len) return;
             const c = text[next_at];
             at = @min(text.len, next_at + 1 + @as(usize, @intFromBool(is_quoted and c == self.spec.quote)));
-            switch (c) {
-                '"' => try out.put("\\\""),
-                '\\' => try out.put("\\\\"),
-                '\n' => try out.put("\\n"),
-                '\r' => try out.put("\\r"),
-                '\t' => try out.put("\\t"),
-                8 => try out.put("\\b"),
-                12 => try out.put("\\f"),
-                else => if (c >= 0x20) try out.byte(c) else {
-                    try out.put("\\u00");
-                    try out.byte("0123456789abcdef"[c >> 4]);
-                    try out.byte("0123456789abcdef"[c & 15]);
-                },
-            }
+            try character(c, out);
         }
     }
 
@@ -382,4 +369,22 @@ fn boolean(text: []const u8) ?[]const u8 {
     if (std.ascii.eqlIgnoreCase(text, "true") or std.mem.eql(u8, text, "1")) return "true";
     if (std.ascii.eqlIgnoreCase(text, "false") or std.mem.eql(u8, text, "0")) return "false";
     return null;
+}
+
+/// A character of a JSON text, escaped where it has to be.
+pub inline fn character(c: u8, out: *Out) Failure!void {
+    switch (c) {
+        '"' => try out.put("\\\""),
+        '\\' => try out.put("\\\\"),
+        '\n' => try out.put("\\n"),
+        '\r' => try out.put("\\r"),
+        '\t' => try out.put("\\t"),
+        8 => try out.put("\\b"),
+        12 => try out.put("\\f"),
+        else => if (c >= 0x20) try out.byte(c) else {
+            try out.put("\\u00");
+            try out.byte("0123456789abcdef"[c >> 4]);
+            try out.byte("0123456789abcdef"[c & 15]);
+        },
+    }
 }

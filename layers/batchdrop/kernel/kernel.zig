@@ -14,7 +14,13 @@ const mayRepeat = @import("hashes.zig").mayRepeat;
 const same = @import("hashes.zig").same;
 const sort = @import("hashes.zig").sort;
 
+comptime {
+    _ = @import("refusals.zig");
+    _ = @import("told.zig");
+}
+
 const Call = types.Call;
+const Join = @import("join.zig").Join;
 const Hash = types.Hash;
 const Out = types.Out;
 const Sip = std.crypto.auth.siphash.SipHash128(2, 4);
@@ -84,9 +90,8 @@ export fn batchdrop_json(spec: *const json.Spec, call: *const Call, run: *Run) v
 
 fn go(reader: anytype, call: *const Call, run: *Run) void {
     var out = Out{ .room = call.room[0..call.size] };
-    const from = run.at;
-    var lines: usize = 0;
-    var counted = from;
+    var lines = Lines{ .in = call.in[0..call.len], .at = run.at };
+    if (call.join) |join| join.begin();
     run.records = 0;
     run.stop = while (true) {
         const found = reader.next(run.at, call.mode != .scan);
@@ -99,14 +104,12 @@ fn go(reader: anytype, call: *const Call, run: *Run) void {
         if (run.records == call.most) break .full;
         if (call.mode != .scan) {
             if (found == .careful) break .careful;
-            if (written(reader, call, &out, run.records)) |stop| break stop;
+            if (written(reader, call, &out, run.records, &lines)) |stop| break stop;
             if (call.places) |places| {
-                lines += text.lines(call.in[counted..reader.start]);
-                counted = reader.start;
                 places[run.records] = .{
                     .start = reader.start,
                     .end = reader.end,
-                    .line = lines,
+                    .line = lines.before(reader.start),
                     .is_plain = reader.isPlain(),
                 };
             }
@@ -114,18 +117,37 @@ fn go(reader: anytype, call: *const Call, run: *Run) void {
         run.at = reader.after;
         run.records += 1;
     };
-    run.lines = lines + text.lines(call.in[counted..run.at]);
+    run.lines = lines.before(run.at);
     run.written = out.len;
 }
 
-/// Write the record the reader is at, or its id; why that could not be, if it could not.
-fn written(reader: anytype, call: *const Call, out: *Out, number: usize) ?Stop {
+/// Line ends, counted as far as someone asks.
+const Lines = struct {
+    in: []const u8,
+    at: usize,
+    count: usize = 0,
+
+    fn before(self: *Lines, at: usize) usize {
+        self.count += text.lines(self.in[self.at..at]);
+        self.at = at;
+        return self.count;
+    }
+};
+
+/// Write the record the reader is at, its id, or its row; why that could not be, if it could not.
+fn written(reader: anytype, call: *const Call, out: *Out, number: usize, lines: *Lines) ?Stop {
     const before = out.len;
-    write(reader, call, out, number) catch |failure| {
+    const done = if (call.join) |join| joined(reader, join, out, number, lines) else write(reader, call, out, number);
+    done catch |failure| {
         out.len = before;
         return if (failure == error.Full) .full else .careful;
     };
     return null;
+}
+
+fn joined(reader: anytype, join: *Join, out: *Out, number: usize, lines: *Lines) types.Failure!void {
+    const refusal = try join.refusal(reader, out) orelse return;
+    try join.take(reader, out, refusal, number, lines.before(reader.start));
 }
 
 fn write(reader: anytype, call: *const Call, out: *Out, number: usize) types.Failure!void {

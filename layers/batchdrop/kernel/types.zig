@@ -2,6 +2,7 @@
 
 const std = @import("std");
 const text = @import("text.zig");
+const Join = @import("join.zig").Join;
 
 pub const Text = extern struct {
     ptr: ?[*]const u8,
@@ -16,6 +17,7 @@ pub const Mode = enum(u32) {
     scan, // find where the records end
     encode, // write them as they go into a batch
     check, // as encode, but write only their ids
+    join, // as check, but write the rows of those that were refused
 };
 
 /// Why a run ended.
@@ -38,6 +40,7 @@ pub const Call = extern struct {
     places: ?[*]Place, // room for as many
     hashes: ?[*]Hash, // as well
     key: [16]u8, // of the hashes
+    join: ?*Join, // for `join`
 };
 
 /// What stands for an id: no two ids share it, and nobody who does not know the key can make two that do.

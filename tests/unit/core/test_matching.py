@@ -8,9 +8,11 @@ import io
 import pytest
 
 from batchdrop.destinations.base import Reject
-from batchdrop.matching import MESSAGE, SAMPLE, Refusals, Tally, rows_of_batch
+from batchdrop.matching import Tally, rows_of_batch
 from batchdrop.records.model import Problem, SourceRecord
 from batchdrop.records.rejects import RejectsWriter
+from batchdrop.records.verdicts import MESSAGE
+from batchdrop.refusals import SAMPLE, Refusals
 
 
 def record(n: int, id_: str | None = "", problem: Problem | None = None) -> SourceRecord:

@@ -20,7 +20,7 @@ from batchdrop.destinations.base import Destination, Session, Step
 from batchdrop.errors import ObjectGone
 from batchdrop.http import Client
 from batchdrop.job import Batch, Job
-from batchdrop.matching import Refusals, Tally, rows_of_batch
+from batchdrop.matching import Tally, rows_of_batch
 from batchdrop.parcels import input_spec
 from batchdrop.places import folder
 from batchdrop.ports import ObjectRef
@@ -29,6 +29,7 @@ from batchdrop.records.packager import Packager
 from batchdrop.records.payload import Payload
 from batchdrop.records.rejects import RejectsWriter
 from batchdrop.records.spec import OutputSpec
+from batchdrop.refusals import Refusals
 from batchdrop.route import Route, read_route
 from batchdrop.session import BucketShelf
 from batchdrop.words import BatchState

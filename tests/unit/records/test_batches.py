@@ -21,6 +21,7 @@ from batchdrop.records.inspection import Inspection
 from batchdrop.records.packager import Checkpoint, Packager
 from batchdrop.records.source import BytesSource, FileSource
 from batchdrop.records.spec import InputSpec, OutputFormat, OutputSpec
+from batchdrop.records.verdicts import Verdicts, Wanted
 from tests.unit.records.drops import ROOMY, array, gzipped, lines, packager, payloads, problems, sent, zipped
 
 Table = list[list[str]]
@@ -316,7 +317,8 @@ def test_records_are_found_by_their_id_whatever_the_order(name: str, invalid: bo
     everything = list(packs.replay())
     wanted = [r.id for r in everything if r.id and r.ordinal % 9 == 0][::-1]
     expected = [r for r in everything if r.id in wanted or (invalid and r.problem)]
-    assert list(packs.find(wanted, invalid=invalid)) == expected
+    found = Wanted(Verdicts((id_, "c", "m", False) for id_ in wanted), invalid=invalid)
+    assert list(packs.find(found)) == expected
     part = [r for r in packs.replay(*second) if r.id in wanted or (invalid and r.problem)]
-    assert list(packs.find(wanted, *second, invalid=invalid)) == part
-    assert list(packs.find([], *first, invalid=False)) == []
+    assert list(packs.find(found, *second)) == part
+    assert list(packs.find(Wanted(Verdicts(), invalid=False), *first)) == []

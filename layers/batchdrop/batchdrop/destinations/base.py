@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import BinaryIO, ClassVar, Literal, Protocol
+from typing import BinaryIO, ClassVar, Literal, NamedTuple, Protocol
 
 from batchdrop.errors import Ambiguous, AuthExpired, Rejected
 from batchdrop.fields import Field
@@ -156,8 +156,7 @@ def status_of(word: object, table: Mapping[str, VendorState]) -> Status:
     return Status(state or VendorState.RUNNING, text, known=state is not None)
 
 
-@dataclass(frozen=True, slots=True)
-class Reject:
+class Reject(NamedTuple):  # there may be as many as records
     """One record the vendor refused, by the id it was sent with."""
 
     id: str

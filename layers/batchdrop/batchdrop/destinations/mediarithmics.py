@@ -10,9 +10,8 @@ whether EXECUTOR_NOT_RESPONDING and LOST are final (waited on).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import ClassVar, Literal
 from urllib.parse import quote, urlencode
 
@@ -24,7 +23,6 @@ from batchdrop.destinations.base import (
     Output,
     Receipt,
     Reconciled,
-    Reject,
     Session,
     Status,
     Step,
@@ -37,7 +35,7 @@ from batchdrop.destinations.base import (
     status_of,
     text_field,
 )
-from batchdrop.destinations.errorfile import IdSpec, rejects_in
+from batchdrop.destinations.errorfile import IdSpec, RejectLines
 from batchdrop.errors import Ambiguous, Rejected
 from batchdrop.fields import Field
 from batchdrop.job import Batch
@@ -46,7 +44,6 @@ from batchdrop.words import BatchState
 
 FILE_BYTES = 100_000_000  # "ensure a maximum size for each file of 100M"; the front end refuses 100 * 2^20
 ERROR_FILE_BYTES = 4 * FILE_BYTES
-LONGEST_LINE = 32_000_000  # bytes of an error file held at once
 PAGE = 100  # executions asked for at a time
 MOST_PAGES = 50
 CLOCK_SKEW = 3_600_000  # milliseconds the vendor's clock may be behind ours
@@ -210,15 +207,11 @@ class Mediarithmics:
         except Rejected as error:  # the totals stand without it
             found.warnings.append(f"batch {batch.n}: RESULT_UNREADABLE: {error}")
             return
-        found.rejects = self._rejects(session, found.results[0], as_csv)
-        if not _id_spec(session).fields:
+        spec, stored = _id_spec(session), found.results[0]
+        words = ("refused", "see the error file")
+        found.rejects = RejectLines(lambda: session.shelf.read(stored), spec, as_csv, words)
+        if not spec.fields:
             found.warnings.append(f"batch {batch.n}: without input.id in the route no refused record can be told")
-
-    def _rejects(self, session: Session, stored: str, as_csv: bool) -> Iterator[Reject]:
-        with session.shelf.read(stored) as file:
-            lines = iter(lambda: file.readline(LONGEST_LINE), b"")
-            for reject in rejects_in(lines, _id_spec(session), as_csv=as_csv):
-                yield replace(reject, code=reject.code or "refused", message=reject.message or "see the error file")
 
     def cancel(self, session: Session, batch: Batch) -> Canceled:
         """The vendor's front end offers a cancel only while an execution is PENDING; so do we."""

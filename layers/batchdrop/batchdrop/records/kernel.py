@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from ctypes import POINTER, Structure, byref, c_bool, c_char_p, c_size_t, c_uint8, c_uint32, c_uint64
+from ctypes import POINTER, Structure, byref, c_bool, c_char_p, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
@@ -26,6 +26,7 @@ class Mode(IntEnum):
     SCAN = 0  # find where the records end
     ENCODE = 1  # write them
     CHECK = 2  # as ENCODE, but write only their ids
+    JOIN = 3  # as CHECK, but write the rows of those that were refused
 
 
 class Stop(IntEnum):
@@ -118,6 +119,7 @@ class _Call(Structure):
         ("places", POINTER(Place)),
         ("hashes", POINTER(Hash)),
         ("key", c_uint8 * 16),
+        ("join", c_void_p),
     )
 
 
@@ -154,6 +156,7 @@ class Desk:
         self.places: Any = None  # of the records of the last call
         self.key = b""  # under which ids are to be hashed, if they are
         self._hashes: Any = None
+        self.join: Any = None  # what JOIN is told, and tells
 
     def lay(self, call: _Call) -> None:
         """Give a call room to write, and to tell places if it does."""
@@ -167,7 +170,9 @@ class Desk:
             self._hashes = self._hashes or (Hash * MOST_PLACES)()
             call.hashes, call.most = self._hashes, min(call.most, MOST_PLACES)
             call.key[:] = self.key
-        if call.mode != Mode.ENCODE:
+        if call.mode == Mode.JOIN:
+            call.join, call.most = ctypes.addressof(self.join), min(call.most, MOST_PLACES)
+        elif call.mode == Mode.CHECK:
             call.places, call.most = self.places, min(call.most, MOST_PLACES)
 
     def hashes(self, records: int) -> memoryview:

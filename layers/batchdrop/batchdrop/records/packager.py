@@ -13,11 +13,12 @@ from batchdrop.records.expand import expand, limited
 from batchdrop.records.idhashes import IdHashes
 from batchdrop.records.inspection import Inspection
 from batchdrop.records.jsoncodec import JsonCodec
-from batchdrop.records.kernel import ALL, HASH_BYTES, Mode, Run, Stop
+from batchdrop.records.kernel import ALL, HASH_BYTES, ROOM, Mode, Run, Stop
 from batchdrop.records.model import Checkpoint, Problem, SourceRecord
 from batchdrop.records.payload import Payload, PayloadBuilder
 from batchdrop.records.source import Source
 from batchdrop.records.spec import InputSpec, OutputSpec
+from batchdrop.records.verdicts import Hit, Join, Rows, Wanted
 from batchdrop.records.walk import Walk
 
 __all__ = ["Checkpoint", "Packager", "Packed", "Payload", "Problem", "SourceRecord"]
@@ -106,27 +107,22 @@ class Packager:
                 yield self._one(walk)[0]
 
     def find(
-        self,
-        ids: Collection[str],
-        start: Checkpoint | None = None,
-        end: Checkpoint | None = None,
-        *,
-        invalid: bool = True,
-    ) -> Iterator[SourceRecord]:
-        """The records of a range that have one of these ids, by id and never by position; much faster than `replay`.
-
-        With `invalid`, the invalid ones too.
-        """
-        wanted = {id_.encode() for id_ in ids}
-        walk = self._walk(start, end)
-        while run := walk.run(Mode.CHECK, self._room, self._plain(walk.ordinal)):
+        self, wanted: Wanted, start: Checkpoint | None = None, end: Checkpoint | None = None
+    ) -> Iterator[SourceRecord | Rows]:
+        """The records wanted of a range, in order, or their rows: by id and never by position."""
+        walk, join = self._walk(start, end), Join(wanted, min(self._room, ROOM))
+        walk.join(join.told)
+        while run := walk.run(Mode.JOIN, ROOM, self._plain(walk.ordinal)):
             if run.records:
-                found = bytes(run.written).split(b"\n")
-                yield from self._picked(walk, run, found, [i for i, id_ in enumerate(found) if id_ in wanted])
-            else:
-                record = self._one(walk)[0]
-                if record.id in ids or (invalid and record.problem):
-                    yield record
+                for each in join.found(run.written):
+                    yield each if isinstance(each, Rows) else self._hit(walk, run, each, wanted)
+            elif wanted.has(record := self._one(walk)[0]):
+                yield record
+
+    def _hit(self, walk: Walk, run: Run, hit: Hit, wanted: Wanted) -> SourceRecord:
+        raw, ordinal = walk.data[hit.start : hit.end], walk.ordinal - run.records + 1 + hit.number
+        id_ = self._codec.entry(raw, 0).id if wanted.whole else wanted.verdicts.id(hit.refusal)
+        return SourceRecord(ordinal, walk.begun + hit.line, id_, True, raw.rstrip(b"\r\n"), None, hit.is_plain)
 
     def hash_ids(self, ids: IdHashes, walk: Walk | None = None, step: Callable[[], None] = lambda: None) -> None:
         """Put the ids of all valid records a walk goes through into `ids`; `step` is called at places between two

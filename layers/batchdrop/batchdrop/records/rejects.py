@@ -11,6 +11,7 @@ from batchdrop.records.columns import OUR_COLUMNS, UNREAD
 from batchdrop.records.csvcodec import cells_of
 from batchdrop.records.model import SourceRecord
 from batchdrop.records.safecell import protect, restore
+from batchdrop.records.verdicts import RowForm
 
 _encode = msgspec.json.Encoder().encode
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -35,6 +36,13 @@ class RejectsWriter:
     ) -> RejectsWriter:
         """A writer for a drop of this format (`csv`, `json` or `ndjson`)."""
         return cls(header if format_ == "csv" else None, delimiter, quote)
+
+    @property
+    def form(self) -> RowForm | None:
+        """How rows of plain records are written, where that takes no more than their own bytes."""
+        if self._is_mended:
+            return None
+        return RowForm(self._delimiter, self._quote) if self._header else RowForm()
 
     def head(self) -> bytes:
         """What the file begins with: a header for CSV, nothing for NDJSON."""

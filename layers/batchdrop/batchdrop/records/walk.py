@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from batchdrop.records.kernel import ALL, ROOM, Desk, Kernel, Mode, Run, Stop
 from batchdrop.records.model import Checkpoint
@@ -62,6 +63,15 @@ class Walk:
         """Of the ids of the last run's records."""
         return self._desk.hashes(run.records)
 
+    def join(self, told: Any) -> None:
+        """What runs that join records to refusals are told, and tell."""
+        self._desk.join = told
+
+    @property
+    def begun(self) -> int:
+        """The line at which the last run began."""
+        return self.line - self._lines
+
     @property
     def here(self) -> Checkpoint:
         """The place before the next record."""
@@ -78,6 +88,8 @@ class Walk:
     def run(self, mode: Mode, size: int = ROOM, most: int = ALL) -> Run | None:
         """Let the kernel do records; None at the end. Where it did none, the next is for `one`."""
         while self._passed is None:
+            if mode is Mode.JOIN:
+                self._desk.join.line = self.line
             run = self.kernel.run(mode, self.data, self.at, self._desk, size, most)
             self._pass(run.at, run.records, run.lines)
             if run.records:
@@ -109,7 +121,7 @@ class Walk:
 
     def records(self, numbers: Iterable[int]) -> Iterator[tuple[int, int, bytes, bool]]:
         """Number, line, bytes and plainness of some records of the last run, in order; it must have told places."""
-        places, data, begun = self._desk.places, self.data, self.line - self._lines
+        places, data, begun = self._desk.places, self.data, self.begun
         for number in numbers:
             place = places[number]
             yield number, begun + place.line, data[place.start : place.end], place.is_plain

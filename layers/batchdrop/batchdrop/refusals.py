@@ -1,0 +1,81 @@
+"""What a vendor refused of one batch, by id."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterable
+from itertools import chain, islice
+
+from batchdrop.destinations.base import Reject
+from batchdrop.destinations.errorfile import LONGEST_LINE, RejectLines, lines_of
+from batchdrop.records.verdicts import LineForm, Refusal, Verdicts
+
+SAMPLE = 100  # rejects shown in a report
+_BLOCK = 1 << 20
+
+
+class Refusals:
+    """The refusals of one batch by id. Memory is bounded by the batch, never by the file."""
+
+    def __init__(self, rejects: Iterable[Reject] | RejectLines) -> None:
+        self.verdicts = Verdicts()
+        self._folded: dict[str, str] | None = None
+        if isinstance(rejects, RejectLines):
+            _read(rejects, self.verdicts)
+        else:
+            self.verdicts.add(rejects)
+
+    def __len__(self) -> int:
+        return len(self.verdicts)
+
+    def of(self, id_: str | None) -> Refusal | None:
+        """The refusal of exactly this id."""
+        return self.verdicts.of(id_)
+
+    def nearly(self, id_: str | None) -> str | None:
+        """The one refused id that differs from this one by the case of its letters, if there is one."""
+        if id_ is None or not len(self):
+            return None
+        if self._folded is None:
+            counted = Counter(i.casefold() for i in self.verdicts.ids())
+            self._folded = {i.casefold(): i for i in self.verdicts.ids() if counted[i.casefold()] == 1}
+        return self._folded.get(id_.casefold())
+
+    def is_open(self, id_: str) -> bool:
+        """Whether no record of exactly this refused id was met."""
+        return self.verdicts.is_open(id_)
+
+    def unmatched(self, limit: int = SAMPLE) -> list[dict[str, str]]:
+        """Refusals of ids we never sent."""
+        left = islice(self.verdicts.left(), limit)
+        return [{"id": id_, "code": refusal.code, "message": refusal.message} for id_, refusal in left]
+
+
+def _read(told: RejectLines, into: Verdicts) -> None:
+    """The refusals of these lines: plain ones thousands at a time, the others as if they were iterated."""
+    form = LineForm(told.spec.fields, told.spec.joiner, told.codes, told.messages, told.otherwise)
+    if told.as_csv or not form.is_plain:
+        into.add(told)
+        return
+    with told.open() as file:
+        data = b""
+        while block := file.read(_BLOCK):
+            data += block
+            at = into.read(form, data, 0)
+            while end := data.find(b"\n", at) + 1:
+                if _is_array(data[at:end]):  # all that follows belongs to it
+                    rest = io.BytesIO(data[at:] + file.readline())
+                    into.add(told.each(chain(lines_of(rest), lines_of(file))))
+                    return
+                into.add(told.each([data[at:end]]))
+                at = into.read(form, data, end)
+            if len(data) - at > LONGEST_LINE:
+                into.add(told.each([data[at : at + LONGEST_LINE]]))
+                at += LONGEST_LINE
+            data = data[at:]
+        into.add(told.each([data]))
+
+
+def _is_array(line: bytes) -> bool:
+    return line.removeprefix(b"\xef\xbb\xbf").startswith(b"[")
