@@ -77,8 +77,8 @@ PATHS = (
         128,
         (Goal(1, ("duckdb",)),),
         remark="The results are read, joined and written in the kernel, whose table holds the refusals of one batch: "
-        "memory is the batch's, however big the drop. Results that come as objects instead of lines (Sherpa's) and rows "
-        "with a cell to be made safe for spreadsheets take some microseconds each, in Python.",
+        "memory is the batch's, however big the drop. Results that come as objects instead of lines (Sherpa's) and "
+        "rows with a cell to be made safe for spreadsheets take some microseconds each, in Python.",
     ),
     Path_("gunzip", "gzip in", "csv", 128, (Goal(3, ("stdlib gzip",)),), remark="The file written is the limit here."),
     Path_("gzip-ndjson", "gzip CSV → typed NDJSON batches", "csv", 128, ()),

@@ -433,9 +433,9 @@ MUTANTS = (
     ),
     Mutant(
         "refusals matched by position",
-        LIBRARY + "matching.py",
-        "found = self._by_id.get(id_) if id_ is not None else None",
-        "found = next((r for i, r in self._by_id.items() if i not in self._seen), None)",
+        "layers/batchdrop/kernel/refusals.zig",
+        "and std.mem.eql(u8, self.text(self.entries.items[self.next].id), id)",
+        "and self.text(self.entries.items[self.next].id).len > 0",
         (ROWS, "tests/unit/core/test_matching.py"),
     ),
     Mutant(
