@@ -6,9 +6,7 @@ digits, empty numbers.
 
 from __future__ import annotations
 
-import gzip
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -114,6 +112,9 @@ def _write(directory: Path, size: int) -> int:
             done += table.write(text)
             n += len(rows)
         array.write(b"]\n")
+    import gzip
+    import shutil
+
     with files.csv.open("rb") as plain, gzip.open(files.gz, "wb", 6) as packed:
         shutil.copyfileobj(plain, packed, 1 << 20)
     for every in (1, FAILS_EVERY):

@@ -318,7 +318,7 @@ pub const Reader = struct {
     }
 
     /// The cell's own text.
-    fn unquoted(self: *Reader, cell: Cell, out: *Out) Failure!void {
+    pub fn unquoted(self: *Reader, cell: Cell, out: *Out) Failure!void {
         if (!cell.special or !cell.is_quoted) return out.put(cell.text);
         var at: usize = 0;
         while (at < cell.text.len) : (at += 1) {

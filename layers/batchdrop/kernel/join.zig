@@ -73,7 +73,8 @@ pub const Join = extern struct {
     pub fn take(self: *Join, reader: anytype, out: *Out, refused: u32, number: usize, lines: usize) Failure!void {
         const verdict = self.table.verdictAt(refused);
         const is_plain = reader.isPlain();
-        if (self.by_hand > 0 or !self.writes or !is_plain or !verdict.is_plain) {
+        const can_be_written = self.writes and verdict.is_plain and (is_plain or !self.is_json);
+        if (self.by_hand > 0 or !can_be_written) {
             self.hits[self.hit_count] = .{
                 .number = number,
                 .start = reader.start,
@@ -109,11 +110,28 @@ pub const Join = extern struct {
             try named(out, "message", told.message.slice());
             return out.put("}\n");
         }
-        try out.put(raw);
+        if (reader.isPlain()) try out.put(raw) else try self.cells(reader, out);
         try out.byte(self.delimiter);
         try out.put(number);
-        for ([_]Text{ self.outcome, told.code, told.message }) |text| try self.cell(out, text.slice());
+        for ([_]Text{ self.outcome, told.code, told.message }) |text| {
+            try out.byte(self.delimiter);
+            try self.cell(out, text.slice());
+        }
         try out.byte('\n');
+    }
+
+    /// The cells of a row, of which a spreadsheet could run some.
+    fn cells(self: *Join, reader: anytype, out: *Out) Failure!void {
+        if (!@hasField(@TypeOf(reader.*), "cells")) return error.Careful;
+        for (reader.cells[0..reader.count], 0..) |one, i| {
+            if (i > 0) try out.byte(self.delimiter);
+            // The text is laid at the end of the room, where the cell written of it, twice as long at most, ends before.
+            const left = out.room[out.len..];
+            if (left.len < 3 * one.text.len + 4) return error.Full;
+            var text = Out{ .room = left[left.len - one.text.len ..] };
+            try reader.unquoted(one, &text);
+            try self.cell(out, text.room[0..text.len]);
+        }
     }
 
     fn named(out: *Out, comptime name: []const u8, text: []const u8) Failure!void {
@@ -128,10 +146,9 @@ pub const Join = extern struct {
         try out.byte('"');
     }
 
-    /// A cell with what is before it, harmless in a spreadsheet, in quotes where it has to be.
+    /// A cell, harmless in a spreadsheet, in quotes where it has to be.
     fn cell(self: *Join, out: *Out, text: []const u8) Failure!void {
         const before: []const u8 = if (isDangerous(text)) "'" else "";
-        try out.byte(self.delimiter);
         if (!self.needsQuotes(text)) {
             try out.put(before);
             return out.put(text);

@@ -82,7 +82,9 @@ ids = st.sampled_from(["", "a", "A", "ß", "SS", "b/1", 'q"', "=c", "0", "1", "�
 refusals = st.lists(st.builds(Reject, ids, words, words, st.booleans()), max_size=6)
 wholes = st.one_of(st.none(), st.tuples(st.sampled_from(["rejected", "unprocessed"]), words, words))
 outputs = st.builds(OutputSpec, st.just("ndjson"), st.sampled_from([40, 1 << 40]))
-rows_of_text = st.lists(st.tuples(ids, st.sampled_from(["", "1", "x", "-5", "é", 'q"', "a\nb", "'"])), max_size=12)
+rows_of_text = st.lists(
+    st.tuples(ids, st.sampled_from(["", "1", "-5", "é", 'q"', "a\nb", "'", '="x;,\n"', "''=\t'"])), max_size=12
+)
 
 
 @quick
@@ -145,6 +147,7 @@ def test_objects(
 
 
 TABLE = "id,price,note\n" + "".join(f'id{i},{i}.50,"a, ""b"""\n' for i in range(2000))
+FORMULAS = "id,price,note\n" + "".join(f'id{i},-{i}.50,"=a, ""b"""\n' for i in range(2000))
 LINES = "".join(f'{{"id":"id{i}","price":{i}.50}}\n' for i in range(2000))
 
 
@@ -158,7 +161,7 @@ def found_by_hand(data: str, whole: Whole | None) -> tuple[int, int]:
     return each.count(0), sum(each)
 
 
-@pytest.mark.parametrize("data", [TABLE, LINES])
+@pytest.mark.parametrize("data", [TABLE, FORMULAS, LINES])
 @pytest.mark.parametrize("whole", [None, ("rejected", "E", "all of it")])
 def test_rows_of_plain_records_are_the_kernels(data: str, whole: Whole | None) -> None:
     """A fast way nobody takes would go unnoticed."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import codecs
 import zlib
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, Literal, cast
+from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
 from isal import igzip_lib
 
 from batchdrop.errors import DropRefused
 from batchdrop.records.source import Source
 from batchdrop.records.spec import Compression
-from batchdrop.records.zipentry import ZipEntry, single_entry
+
+if TYPE_CHECKING:
+    from batchdrop.records.zipentry import ZipEntry
 
 Packed = Literal["none", "gzip", "zip"]
 Tap = Callable[[bytes], object]
@@ -47,10 +49,9 @@ def expand(
     """
     if packed == "none" and encoding == "utf-8":
         return _plain(source, start, tap)
-    if packed == "none":
-        blocks = _plain(source, 0, tap)
-    else:
-        blocks = _gzip(source, tap) if packed == "gzip" else _zip(source, single_entry(source))
+    blocks = (
+        _zipped(source) if packed == "zip" else (_gzip(source, tap) if packed == "gzip" else _plain(source, 0, tap))
+    )
     if encoding != "utf-8":
         blocks = _converted(blocks, encoding)
     return _skip(blocks, start) if start else blocks
@@ -163,6 +164,12 @@ def _inflate(member: igzip_lib.IgzipDecompressor, data: bytes, expanded: int) ->
                 return
     except _Damaged as error:
         raise DropRefused("corrupt", "the gzip data is damaged; pack the file again", offset=expanded) from error
+
+
+def _zipped(source: Source) -> Iterator[bytes]:
+    from batchdrop.records.zipentry import single_entry  # few drops are ZIP archives, and each cold start would pay
+
+    return _zip(source, single_entry(source))
 
 
 def _zip(source: Source, entry: ZipEntry) -> Iterator[bytes]:
