@@ -91,7 +91,9 @@ class Meter:
                 counts["S3 bytes read"] += len(body.getvalue())  # type: ignore[attr-defined]
             return body
 
-        def kept(bucket: str, key: str, body: bytes | BinaryIO, *, content_type: str = "", new: bool = False) -> None:
+        def kept(
+            bucket: str, key: str, body: bytes | bytearray | BinaryIO, *, content_type: str = "", new: bool = False
+        ) -> None:
             data = bytes(body) if isinstance(body, bytes | bytearray) else body.read()
             if self._is_counted():
                 counts["S3 bytes written"] += len(data)

@@ -30,6 +30,7 @@ def install_debian() -> None:
     """The peers that are Debian packages, where this is Debian and we may; else they are skipped, and it is said."""
     missing = [package for tool, package in DEBIAN.items() if which(tool) is None]
     if missing and os.geteuid() == 0 and which("apt-get"):
+        subprocess.run(["apt-get", "update", "-qq"], check=False, stdout=subprocess.DEVNULL)  # else nothing is found
         subprocess.run(["apt-get", "install", "-y", "-qq", *missing], check=False, stdout=subprocess.DEVNULL)
 
 

@@ -22,14 +22,15 @@ MAY: dict[str, set[str]] = {
         "read a drop", "read a drop's version", "list drops", "write a batch", "read a batch", "delete a batch",
         "get an item", "put an item", *UPDATE, "query items", "read a route", "read a vendor's secret",
         "read the notification keys", "start an execution", "take a message", "take a message away",
-        "look at the queue",
+        "look at the queue", "put hashes aside", "read hashes", "delete hashes",
     },
     "PollRole": {"get an item", *UPDATE, "query items", "read a vendor's secret"},
     "WebhookRole": {"note a hint", "read the notification keys"},
     "FinishRole": {
         "read a drop's version", "list drops", "write a batch", "read a batch", "write a report", "read a report",
         "write a part", "delete a part", "list parts", "give up an upload", "get an item", *UPDATE, "query items",
-        "query the listing", "read a vendor's secret", "tell an event",
+        "query the listing", "read a vendor's secret", "tell an event", "put hashes aside", "read hashes",
+        "delete hashes",
     },
     "SweepRole": {
         "read a drop", "list drops", "get an item", "put an item", *UPDATE, "query items", "query open jobs",

@@ -134,7 +134,15 @@ class MemoryObjects:
                 if where == bucket and key.startswith(prefix) and data is not None:
                     yield ObjectRef(bucket, key, version_id, len(data), at)
 
-    def put(self, bucket: str, key: str, body: bytes | BinaryIO, *, content_type: str = "", new: bool = False) -> None:
+    def put(
+        self,
+        bucket: str,
+        key: str,
+        body: bytes | bytearray | BinaryIO,
+        *,
+        content_type: str = "",
+        new: bool = False,
+    ) -> None:
         versions = self.stored.setdefault((bucket, key), [])
         if new and versions and versions[-1][1] is not None:
             raise ConditionFailed(None)

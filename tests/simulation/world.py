@@ -127,7 +127,15 @@ class GatedObjects:
     def versions(self, bucket: str, prefix: str) -> Iterable[ObjectRef]:
         return self.gate.call("objects.versions", "read", lambda: list(self.objects.versions(bucket, prefix)))
 
-    def put(self, bucket: str, key: str, body: bytes | BinaryIO, *, content_type: str = "", new: bool = False) -> None:
+    def put(
+        self,
+        bucket: str,
+        key: str,
+        body: bytes | bytearray | BinaryIO,
+        *,
+        content_type: str = "",
+        new: bool = False,
+    ) -> None:
         data = bytes(body) if isinstance(body, bytes | bytearray) else body.read()
         self.gate.call("objects.put", "write", lambda: self.objects.put(bucket, key, data, new=new))
 

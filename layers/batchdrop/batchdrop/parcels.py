@@ -10,12 +10,14 @@ from batchdrop.destinations.base import Output, Payload
 from batchdrop.errors import DropRefused
 from batchdrop.job import Job
 from batchdrop.ports import ObjectRef, Objects
-from batchdrop.records.inspect import Halt, look
+from batchdrop.records.halt import Halt
+from batchdrop.records.inspect import look
 from batchdrop.records.inspection import Inspection
 from batchdrop.records.model import Checkpoint, SourceRecord
 from batchdrop.records.packager import Packager, Packed
 from batchdrop.records.refused import count_refused
 from batchdrop.records.rejects import RejectsWriter
+from batchdrop.records.scratch import Scratch, ScratchGone
 from batchdrop.records.spec import InputSpec, OutputSpec
 from batchdrop.records.verdicts import Rows, Wanted
 from batchdrop.route import Route
@@ -140,6 +142,7 @@ class Looked:
 
     found: dict[str, Any]
     ready: Sequence[Packed] = ()
+    tidy: Callable[[], None] = lambda: None  # to be called once `found` is recorded
 
 
 def look_into(
@@ -148,10 +151,12 @@ def look_into(
     objects: Objects,
     check: Callable[[], None],
     keep: Callable[[dict[str, Any]], None] = lambda _: None,
+    scratch: Scratch | None = None,
 ) -> Looked:
     """One pass over the whole drop before anything is sent; `DropRefused` if it cannot be used.
 
-    Where it is interrupted, `keep` is told how far it got, to be put into `job.halt` by the time of the next look.
+    Where it is interrupted, `keep` is told how far it got, to be put into `job.halt` by the time of the next look;
+    what is too much for that is in `scratch`.
     """
     output = route.vendor.output(route.account)
     spec = input_spec(route, output)
@@ -159,16 +164,24 @@ def look_into(
         from batchdrop.set_parcels import look_into_set
 
         return Looked(look_into_set(job, spec, output, objects, check))
-    looked = look(
-        StoredSource(objects, job.drop),
-        spec,
-        _target(output),
-        check=check,
-        halt=Halt.from_json(job.halt) if job.halt else None,
-        keep=lambda halt: keep(halt.to_json()),
-        cut_bytes=route.side_by_side.span_bytes(job.size),
-    )
-    return Looked(looked.inspection.to_json(), looked.ready)
+
+    def go(halt: Halt | None) -> Looked:
+        looked = look(
+            StoredSource(objects, job.drop),
+            spec,
+            _target(output),
+            check=check,
+            scratch=scratch,
+            halt=halt,
+            keep=lambda halt: keep(halt.to_json()),
+            cut_bytes=route.side_by_side.span_bytes(job.size),
+        )
+        return Looked(looked.inspection.to_json(), looked.ready, looked.tidy)
+
+    try:
+        return go(Halt.from_json(job.halt))
+    except ScratchGone:
+        return go(None)
 
 
 def count_unusable(job: Job, route: Route, objects: Objects, refusal: DropRefused) -> int:

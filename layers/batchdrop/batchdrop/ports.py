@@ -111,7 +111,15 @@ class Objects(Protocol):
     def versions(self, bucket: str, prefix: str) -> Iterable[ObjectRef]:
         """All versions of all objects, those overwritten or deleted too."""
 
-    def put(self, bucket: str, key: str, body: bytes | BinaryIO, *, content_type: str = "", new: bool = False) -> None:
+    def put(
+        self,
+        bucket: str,
+        key: str,
+        body: bytes | bytearray | BinaryIO,
+        *,
+        content_type: str = "",
+        new: bool = False,
+    ) -> None:
         """Write an object; with `new`, `ConditionFailed` if there is one already (If-None-Match)."""
 
     def put_stream(self, bucket: str, key: str, chunks: Iterator[bytes], *, content_type: str = "") -> int:

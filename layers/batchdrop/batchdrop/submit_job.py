@@ -18,6 +18,7 @@ from batchdrop.parcels import Parcels, count_unusable, look_into, parcels_of, sp
 from batchdrop.ports import Item
 from batchdrop.records.packager import Packed
 from batchdrop.route import Route
+from batchdrop.scratch import ObjectScratch
 from batchdrop.session import open_session
 from batchdrop.slots import enter
 from batchdrop.submission import WELL, GiveUp, Rest, Submission, as_decisions
@@ -84,17 +85,23 @@ class JobSubmission(Submission):
     def _inspect(self) -> None:
         self._need_time()
         try:
-            looked = look_into(self.job, self.route, self.world.objects, self._need_time, self._keep_halt)
+            looked = look_into(
+                self.job, self.route, self.world.objects, self._need_time, self._keep_halt, self._scratch()
+            )
         except DropRefused as error:
             counted = count_unusable(self.job, self.route, self.world.objects, error)
             raise GiveUp(error.reason, str(error), line=error.line, offset=error.offset, records=counted) from None
         self.ready, found = looked.ready, looked.found
         self.unsaved |= {"inspection": found, "duplicate_content_of": self._same_content(str(found["sha256"]))}
         self.unsaved |= {"halt": {}} if self.job.halt else {}
-        if self.job.size > CHEAP:
+        if self.job.size > CHEAP or self.job.halt:
             self.job = self._hold()
         else:
             self.job = self.session.job = replace(self.job, **self.unsaved)
+        looked.tidy()
+
+    def _scratch(self) -> ObjectScratch:
+        return ObjectScratch(self.world.objects, self.world.settings.results_bucket, self.job.job_id)
 
     def _keep_halt(self, halt: dict[str, Any]) -> None:
         self.unsaved["halt"] = halt

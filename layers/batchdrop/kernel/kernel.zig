@@ -8,6 +8,7 @@ const std = @import("std");
 const text = @import("text.zig");
 const types = @import("types.zig");
 const Digest = @import("digest.zig").Digest;
+const parting = @import("parts.zig");
 const csv = @import("csv.zig");
 const json = @import("json.zig");
 const mayRepeat = @import("hashes.zig").mayRepeat;
@@ -47,15 +48,9 @@ export fn batchdrop_repeated(ptr: [*]Hash, len: usize, found: [*]Hash, most: usi
     return count;
 }
 
-/// Put the hashes between two bounds into `found`, as many as there is room for; how many there are.
-export fn batchdrop_between(ptr: [*]align(1) const Hash, len: usize, low: u64, high: u64, found: [*]Hash, most: usize) usize {
-    var count: usize = 0;
-    for (ptr[0..len]) |each| {
-        if (each.one < low or each.one > high) continue;
-        if (count < most) found[count] = each;
-        count += 1;
-    }
-    return count;
+/// Put the hashes together that begin with the same bits, and tell where each part begins: see parts.zig.
+export fn batchdrop_parted(ptr: [*]Hash, len: usize, starts: *[parting.parts + 1]u32) void {
+    parting.part(ptr[0..len], starts);
 }
 
 /// The length of the beginning of the text that is UTF-8; all of it where nothing is wrong.

@@ -69,8 +69,10 @@ class Objects:
     def versions(self, bucket: str, prefix: str) -> Iterable[ObjectRef]:
         return self.list(bucket, prefix)
 
-    def put(self, bucket: str, key: str, body: bytes | BinaryIO, *, content_type: str = "", new: bool = False) -> None:
-        self.stored[key] = body if isinstance(body, bytes) else body.read()
+    def put(
+        self, bucket: str, key: str, body: bytes | bytearray | BinaryIO, *, content_type: str = "", new: bool = False
+    ) -> None:
+        self.stored[key] = bytes(body) if isinstance(body, bytes | bytearray) else body.read()
 
     def put_stream(self, bucket: str, key: str, chunks: Iterator[bytes], *, content_type: str = "") -> int:
         self.stored[key] = b"".join(chunks)

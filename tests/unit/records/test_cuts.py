@@ -12,10 +12,12 @@ import pytest
 
 from batchdrop.records import expand as expand_module
 from batchdrop.records import inspect as inspect_module
-from batchdrop.records.inspect import Halt, look
+from batchdrop.records.halt import Halt
+from batchdrop.records.inspect import look
 from batchdrop.records.inspection import Inspection
 from batchdrop.records.model import Checkpoint
 from batchdrop.records.packager import Packager
+from batchdrop.records.scratch import LocalScratch
 from batchdrop.records.source import BytesSource
 from batchdrop.records.spec import InputSpec, OutputSpec
 
@@ -82,19 +84,21 @@ def test_spans_are_as_long_as_asked_for_and_none_is_empty(name: str) -> None:
 @pytest.mark.parametrize("name", DROPS)
 def test_an_interruption_loses_no_cut(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspect_module, "LARGE", 0)
-    spec = InputSpec(id=("id",), types={"n": "integer"})
     halts: list[Halt] = []
+    scratch = LocalScratch()
     found = None
     laps = 0
     while found is None:
         laps += 1
         assert laps < 200
         halt = Halt.from_json(json.loads(json.dumps(halts[-1].to_json()))) if halts else None
-        check, source = _patience(9 if expand_module.BLOCK < 1000 else 5), BytesSource("drop", DROPS[name])
+        check, source = _patience(1), BytesSource("drop", DROPS[name])
         with suppress(Impatient):
-            found = look(source, spec, OUTPUT, cut_bytes=3000, halt=halt, keep=halts.append, check=check)
+            found = look(
+                source, SPEC, OUTPUT, cut_bytes=3000, halt=halt, keep=halts.append, check=check, scratch=scratch
+            )
     assert halts
-    packs = Packager(BytesSource("drop", DROPS[name]), spec, OUTPUT, found.inspection)
+    packs = Packager(BytesSource("drop", DROPS[name]), SPEC, OUTPUT, found.inspection)
     assert [r for span in spans(found.inspection) for r in packs.replay(*span)] == list(packs.replay())
     assert len(found.inspection.cuts) > 2
 

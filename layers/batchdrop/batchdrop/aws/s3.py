@@ -67,7 +67,15 @@ class S3Objects:
                 modified = found["LastModified"].timestamp()
                 yield ObjectRef(bucket, found["Key"], found["VersionId"], int(found["Size"]), modified)
 
-    def put(self, bucket: str, key: str, body: bytes | BinaryIO, *, content_type: str = "", new: bool = False) -> None:
+    def put(
+        self,
+        bucket: str,
+        key: str,
+        body: bytes | bytearray | BinaryIO,
+        *,
+        content_type: str = "",
+        new: bool = False,
+    ) -> None:
         extra: dict[str, str] = {"ContentType": content_type} if content_type else {}
         extra |= {"IfNoneMatch": "*"} if new else {}
         try:

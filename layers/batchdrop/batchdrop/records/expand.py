@@ -38,6 +38,11 @@ def _called(packed: Packed) -> str:
     return {"none": "not compressed", "gzip": "gzip", "zip": "a ZIP archive"}[packed]
 
 
+def opens_anywhere(packed: Packed, encoding: str) -> bool:
+    """Whether such a file can be read from the middle."""
+    return packed == "none" and encoding == "utf-8"
+
+
 def expand(
     source: Source, packed: Packed, start: int = 0, tap: Tap | None = None, encoding: str = "utf-8"
 ) -> Iterator[bytes]:
@@ -47,14 +52,14 @@ def expand(
     `tap` sees the stored bytes of a plain or gzip file as they are read (for a ZIP, hash the file separately).
     Raises `DropRefused` (`truncated`, `corrupt`) where the packed data is broken.
     """
-    if packed == "none" and encoding == "utf-8":
+    if opens_anywhere(packed, encoding):
         return _plain(source, start, tap)
     blocks = (
         _zipped(source) if packed == "zip" else (_gzip(source, tap) if packed == "gzip" else _plain(source, 0, tap))
     )
     if encoding != "utf-8":
         blocks = _converted(blocks, encoding)
-    return _skip(blocks, start) if start else blocks
+    return skip(blocks, start) if start else blocks
 
 
 def _converted(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
@@ -109,7 +114,8 @@ def _read(stream: BinaryIO, tap: Tap | None) -> Iterator[bytes]:
         yield block
 
 
-def _skip(blocks: Iterator[bytes], count: int) -> Iterator[bytes]:
+def skip(blocks: Iterator[bytes], count: int) -> Iterator[bytes]:
+    """All but the first `count` bytes."""
     for block in blocks:
         if count >= len(block):
             count -= len(block)

@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import chain
-from typing import Any
 
 from batchdrop.errors import DropRefused
 from batchdrop.records.digest import Digest
-from batchdrop.records.duplicates import yielding
-from batchdrop.records.expand import BLOCK, Packed, detect, expand, guarded, limited
-from batchdrop.records.idhashes import IdHashes
+from batchdrop.records.expand import BLOCK, Packed, detect, expand, limited
+from batchdrop.records.halt import Halt
 from batchdrop.records.inspection import Inspection
 from batchdrop.records.model import Checkpoint
 from batchdrop.records.packager import Packager
 from batchdrop.records.packager import Packed as Batch
-from batchdrop.records.scans import Again, ArrayScan, CsvScan, Found, LineScan, Scan, count, empty
-from batchdrop.records.sniff import BOM, sniff
+from batchdrop.records.patience import Patience
+from batchdrop.records.reading import File, Reading, checked
+from batchdrop.records.repeats import Repeats
+from batchdrop.records.scans import empty
+from batchdrop.records.scratch import LocalScratch, Scratch, ScratchGone
+from batchdrop.records.sniff import BOM
 from batchdrop.records.source import Source
 from batchdrop.records.spec import InputSpec, OutputSpec
-from batchdrop.records.utf8 import Utf8Check
+from batchdrop.records.walk import Walk
 
-_SCANS: dict[str, Callable[[Iterator[bytes], InputSpec, int, Again | None], Scan]] = {
-    "csv": CsvScan,
-    "json": ArrayScan,
-    "ndjson": LineScan,
-}
-_HEAD = 4096
 LARGE = 2_000_000_000  # bytes of a drop whose look can be put down and taken up again
 READY_BYTES = 256_000_000  # packaged on the way at most; the submit function's disk holds several times that
 READY_FILES = 64  # batches, as each is a file
@@ -37,27 +32,14 @@ READY_HELD = 4_000_000  # bytes of them in memory
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What one pass over a drop found, and the first batches, made on the way; perhaps all of them."""
+    """What one pass over a drop found, and the first batches, made on the way; perhaps all of them.
+
+    Call `tidy` once it is certain that the look need not be taken up again.
+    """
 
     inspection: Inspection
     ready: list[Batch]
-
-
-@dataclass(frozen=True, slots=True)
-class Halt:
-    """Where a look had to end: at a record of a file that is neither packed nor converted."""
-
-    inspection: Inspection
-    at: Checkpoint
-    digest: str
-
-    def to_json(self) -> dict[str, object]:
-        return {"inspection": self.inspection.to_json(), "at": self.at.to_json(), "digest": self.digest}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Halt:
-        at = Checkpoint.from_json(data["at"])
-        return cls(Inspection.from_json(data["inspection"]), at, str(data["digest"]))
+    tidy: Callable[[], None]
 
 
 def _nothing() -> None:
@@ -69,7 +51,9 @@ def inspect(source: Source, spec: InputSpec, *, check: Callable[[], None] = _not
 
     `check` is called between blocks: it may raise when the caller's time is up.
     """
-    return look(source, spec, None, check=check).inspection
+    looked = look(source, spec, None, check=check)
+    looked.tidy()
+    return looked.inspection
 
 
 def look(
@@ -80,13 +64,15 @@ def look(
     check: Callable[[], None] = _nothing,
     room: int = READY_BYTES,
     cut_bytes: int = 0,
+    scratch: Scratch | None = None,
     halt: Halt | None = None,
     keep: Callable[[Halt], None] | None = None,
 ) -> Looked:
     """As `inspect`, and package what is read on the way, as much as goes into `room` bytes.
 
     The batches may be used only now that the whole drop is known to be usable; close each one's payload. Where the
-    look into a large drop is interrupted, `keep` is told where, and `halt` says where to go on.
+    look into a large drop is interrupted, `keep` is told where, and `halt` says where to go on; `scratch` has to be
+    the same then, and `ScratchGone` says that it is not.
 
     A plain file of more than `cut_bytes` is cut into spans of at least so many bytes, to be packaged by several
     workers, and nothing of it on the way.
@@ -98,195 +84,139 @@ def look(
     packed = detect(head, spec.compression)
     going = None
     try:
-        going = _Look(source, spec, output, packed, check, halt, cut_bytes)
-        looked = going.whole(room, keep)
+        going = _Look(File(source, spec, packed), output, check, halt, cut_bytes, scratch or LocalScratch())
+        return going.whole(room, keep)
     except DropRefused as error:
         if error.line is not None or error.offset is None:
             raise
         known = going.here if going else Checkpoint(0, 1, 0)
         line = _line_at(source, packed, spec.encoding, known, error.offset)
         raise DropRefused(error.reason, f"{error} (line {line})", line=line, offset=error.offset) from error
-    yields = going.yields()
-    if not yields:
-        return looked
-    _close(looked.ready)  # records are in them that have to yield to others
-    return Looked(replace(looked.inspection, duplicates=yields), [])
+
+
+def _is_large(file: File) -> bool:
+    """Whether the look may take long: a packed file is as large as what may come out of it."""
+    size, spec = file.source.size, file.spec
+    return (size if file.packed == "none" else min(size * spec.max_ratio, spec.max_expanded_bytes)) >= LARGE
+
+
+class _Look:
+    """One look, or one go of it."""
+
+    def __init__(
+        self,
+        file: File,
+        output: OutputSpec | None,
+        check: Callable[[], None],
+        halt: Halt | None,
+        cut_bytes: int,
+        scratch: Scratch,
+    ) -> None:
+        self._file, self._spec, self._output, self._halt = file, file.spec, output, halt
+        self._kept = Digest(halt.digest if halt else "") if _is_large(file) else None
+        self._digest = self._kept or hashlib.sha256()
+        self._patience = Patience(check, self._has_moved)
+        has_ids = self._spec.id and self._spec.duplicates != "allow"
+        self._repeats = Repeats(scratch, halt.ids if halt else {}) if has_ids else None
+        self._reading: Reading | None = None
+        self._found = halt.inspection if halt and halt.is_read else None
+        if self._found is None:
+            start = halt.at.offset if halt else 0
+            blocks = checked(file.blocks(start, self._kept, self._digest.update), self._patience)
+            self._reading = Reading(file, blocks, halt, cut_bytes)
+
+    @property
+    def here(self) -> Checkpoint:
+        """The place before the next record."""
+        if self._reading:
+            return self._reading.walk.here
+        return self._halt.at if self._halt else Checkpoint(0, 1, 0)
+
+    def whole(self, room: int, keep: Callable[[Halt], None] | None) -> Looked:
+        ready: list[Batch] = []
+        try:
+            found = self._found = self._found or self._read(ready, room)
+            self._hash_zip()
+            yields = self._yields(found)
+        except Exception as error:
+            _close(ready)
+            if isinstance(error, DropRefused):
+                self._tidy()
+            elif self._kept and keep and not isinstance(error, ScratchGone):
+                keep(self._put_down(self._kept))
+            raise
+        if yields:
+            _close(ready)  # records are in them that have to yield to others
+        found = replace(found, sha256=self._digest.hexdigest(), duplicates=yields)
+        return Looked(found, [] if yields else ready, self._tidy)
+
+    def _has_moved(self) -> bool:
+        """Whether this go has got anywhere; one that is not put down need not."""
+        before = self._halt.at.ordinal if self._halt else 0
+        return self._kept is None or (self._reading is not None and self._reading.walk.ordinal > before)
+
+    def _read(self, ready: list[Batch], room: int) -> Inspection:
+        """Package what there is room for; of the rest, and where there is nothing to package for, take the ids."""
+        reading = self._reading
+        if reading is None:
+            raise RuntimeError("the file was read before")
+        packager = self._packager(reading.inspection())
+        if self._output and not self._halt and not reading.span:
+            _fill(packager, reading.walk, self._repeats, ready, room)
+        if self._repeats:
+            packager.hash_ids(self._repeats.ids, reading.walk, reading.cut)
+        return reading.finish()
+
+    def _hash_zip(self) -> None:
+        """The stored bytes of a ZIP, which are not read in order."""
+        if self._file.packed != "zip":
+            return
+        with self._file.source.open(self._kept.total if self._kept else 0) as stream:
+            while block := stream.read(BLOCK):
+                self._digest.update(block)
+                self._patience.step()
+
+    def _yields(self, found: Inspection) -> dict[int, int]:
+        """The records that have to yield to others."""
+        if not self._repeats:
+            return {}
+        last_wins = self._spec.duplicates == "last_wins"
+        return self._repeats.yields(self._packager(found), self._patience, last_wins=last_wins)
+
+    def _packager(self, found: Inspection) -> Packager:
+        """For the output, or for one that takes anything."""
+        anything = OutputSpec("json_array" if found.format == "csv" else "ndjson", 1 << 62)
+        return Packager(self._file.source, self._spec, self._output or anything, found)
+
+    def _put_down(self, digest: Digest) -> Halt:
+        ids = self._repeats.keep() if self._repeats else {}
+        if self._found:
+            return Halt(self._found, self._found.start, digest.keep(), is_read=True, ids=ids)
+        if self._reading is None:
+            raise RuntimeError("nothing is being read")
+        return Halt(self._reading.inspection(), self.here, digest.keep(), ids=ids)
+
+    def _tidy(self) -> None:
+        if self._repeats:
+            self._repeats.drop()
+
+
+def _fill(packager: Packager, walk: Walk, repeats: Repeats | None, ready: list[Batch], room: int) -> None:
+    packager.spool_bytes, held = READY_HELD, 0
+    for batch in packager.package(walk, repeats.ids if repeats else None):
+        ready.append(batch)
+        size = batch.payload.size if batch.payload else 0
+        held += size if size <= packager.spool_bytes else 0
+        packager.spool_bytes = max(0, READY_HELD - held)
+        room -= size
+        if room < 0 or len(ready) == READY_FILES:
+            return
 
 
 def _close(batches: list[Batch]) -> None:
     for batch in batches:
         if batch.payload:
             batch.payload.close()
-
-
-class _Look:
-    """One pass."""
-
-    def __init__(
-        self,
-        source: Source,
-        spec: InputSpec,
-        output: OutputSpec | None,
-        packed: Packed,
-        check: Callable[[], None],
-        halt: Halt | None,
-        cut_bytes: int,
-    ) -> None:
-        self._source, self._spec, self._output, self._packed, self._check = source, spec, output, packed, check
-        is_plain = packed == "none" and spec.encoding == "utf-8" and not spec.json_key
-        self._span = cut_bytes if is_plain and source.size > cut_bytes else 0
-        self._cuts = halt.inspection.cuts if halt else ()
-        self._kept = Digest(halt.digest if halt else "") if is_plain and source.size >= LARGE else None
-        self._digest = self._kept or hashlib.sha256()
-        self._ids = IdHashes() if spec.id and spec.duplicates != "allow" else None
-        self._is_halved = halt is not None
-        start = halt.at.offset if halt else 0
-        tap = _after(self._digest.update, self._kept.total - start if self._kept and halt else 0)
-        blocks = _checked(expand(source, packed, start, tap, spec.encoding), source, packed, spec, check)
-        if halt:
-            again = Again(_found(halt.inspection), halt.at)
-            self._format, self._text = halt.inspection.format, _Text(blocks, 0, start)
-        else:
-            first = _first(blocks)
-            sniffed = sniff(first, source.name, spec)
-            again, self._format = None, sniffed.format
-            self._text = _Text(chain([first], blocks), sniffed.body)
-        self._scan = _SCANS[self._format](iter(self._text), spec, self._text.body, again)
-
-    @property
-    def here(self) -> Checkpoint:
-        """The place before the next record."""
-        return self._scan.walk.here
-
-    def whole(self, room: int, keep: Callable[[Halt], None] | None) -> Looked:
-        ready: list[Batch] = []
-        try:
-            if not self._is_halved:
-                self._package(ready, room)
-            count(self._scan.walk, self._cut)
-            self._scan.finish()
-            self._cuts = tuple(cut for cut in self._cuts if cut.ordinal < self._scan.found.records)
-            if self._packed == "zip":
-                _hash_stored(self._source, self._digest.update, self._check)
-        except Exception as error:
-            _close(ready)
-            if self._kept and keep and not isinstance(error, DropRefused):
-                keep(Halt(self._inspection(), self.here, self._kept.keep()))
-            raise
-        return Looked(self._inspection(), ready)
-
-    def yields(self) -> dict[int, int]:
-        """The records that have to yield to others; to be asked at the end."""
-        if self._ids is None:
-            return {}
-        packager = self._packager()
-        if self._is_halved:  # an earlier look has seen the other half
-            packager.hash_ids(self._ids, step=self._check)
-        hashes = self._ids.repeated()
-        if not hashes:
-            return {}
-        found = packager.having(hashes, self._ids, self._check)
-        return yielding(found, last_wins=self._spec.duplicates == "last_wins")
-
-    def _packager(self) -> Packager:
-        """For the output, or for one that takes anything."""
-        anything = OutputSpec("json_array" if self._format == "csv" else "ndjson", 1 << 62)
-        return Packager(self._source, self._spec, self._output or anything, self._inspection())
-
-    def _package(self, ready: list[Batch], room: int) -> None:
-        """Package what there is room for; of the rest, and where there is nothing to package for, take the ids."""
-        packager = self._packager()
-        if self._output and not self._span:
-            self._fill(packager, ready, room)
-        if self._ids is not None:
-            packager.hash_ids(self._ids, self._scan.walk, self._cut)
-
-    def _cut(self) -> None:
-        """The walk is between two records: cut here if the span is long enough."""
-        begun = self._cuts[-1] if self._cuts else self._scan.found.start
-        if self._span and self.here.offset >= begun.offset + self._span:
-            self._cuts += (self.here,)
-
-    def _fill(self, packager: Packager, ready: list[Batch], room: int) -> None:
-        packager.spool_bytes, held = READY_HELD, 0
-        for batch in packager.package(self._scan.walk, self._ids):
-            ready.append(batch)
-            size = batch.payload.size if batch.payload else 0
-            held += size if size <= packager.spool_bytes else 0
-            packager.spool_bytes = max(0, READY_HELD - held)
-            room -= size
-            if room < 0 or len(ready) == READY_FILES:
-                return
-
-    def _inspection(self) -> Inspection:
-        """As far as is known by now."""
-        found = self._scan.found
-        return Inspection(
-            sha256=self._digest.hexdigest(),
-            format=self._format,
-            compression=self._packed,
-            expanded_bytes=self._text.size,
-            records=found.records,
-            start=found.start,
-            end=found.end,
-            header=found.header,
-            duplicates={},
-            warnings=tuple(found.warnings),
-            cuts=self._cuts,
-        )
-
-
-class _Text:
-    """The file's text after its byte-order mark, checked to be UTF-8 on the way. `size` is where it is."""
-
-    def __init__(self, blocks: Iterator[bytes], body: int, size: int = 0) -> None:
-        self._blocks, self.body = blocks, body
-        self.size = size
-
-    def __iter__(self) -> Iterator[bytes]:
-        utf8 = Utf8Check(self.size)
-        for block in self._blocks:
-            utf8.feed(block)
-            yield block if self.size else block[self.body :]
-            self.size += len(block)
-        utf8.finish()
-
-
-def _after(update: Callable[[bytes], object], count: int) -> Callable[[bytes], object]:
-    """The same, for all but the first `count` bytes."""
-    if not count:
-        return update
-
-    def later(data: bytes) -> None:
-        nonlocal count
-        update(data[count:])
-        count = max(0, count - len(data))
-
-    return later
-
-
-def _found(inspection: Inspection) -> Found:
-    return Found(inspection.start, header=inspection.header, warnings=list(inspection.warnings))
-
-
-def _checked(
-    blocks: Iterator[bytes], source: Source, packed: Packed, spec: InputSpec, check: Callable[[], None]
-) -> Iterator[bytes]:
-    if packed != "none":
-        blocks = guarded(blocks, source.size, spec.max_expanded_bytes, spec.max_ratio)
-    for block in blocks:
-        check()
-        yield block
-
-
-def _first(blocks: Iterator[bytes]) -> bytes:
-    """Enough of the text to tell what it is, however small the pieces a packed file begins with."""
-    head = b""
-    for block in blocks:
-        head += block
-        if len(head) >= _HEAD:
-            break
-    return head
 
 
 def _line_at(source: Source, packed: Packed, encoding: str, known: Checkpoint, offset: int) -> int:
@@ -298,10 +228,3 @@ def _line_at(source: Source, packed: Packed, encoding: str, known: Checkpoint, o
     except DropRefused:
         pass  # the file breaks off there
     return line
-
-
-def _hash_stored(source: Source, update: Callable[[bytes], object], check: Callable[[], None]) -> None:
-    with source.open() as stream:
-        while block := stream.read(BLOCK):
-            check()
-            update(block)

@@ -216,5 +216,5 @@ def library() -> Any:
         raise ImportError(f"{LIBRARY.name} is not built; run: make setup")
     loaded = ctypes.CDLL(str(LIBRARY))
     loaded.batchdrop_utf8.restype = c_size_t
-    loaded.batchdrop_repeated.restype = loaded.batchdrop_between.restype = c_size_t
+    loaded.batchdrop_repeated.restype = c_size_t
     return loaded

@@ -140,13 +140,15 @@ class Packager:
             step()
 
     def having(
-        self, hashes: Collection[bytes], ids: IdHashes, check: Callable[[], None]
+        self, hashes: Collection[bytes], ids: IdHashes, start: Checkpoint | None, step: Callable[[Checkpoint], None]
     ) -> Iterator[tuple[bytes, int, int]]:
-        """Hash, ordinal and line of the valid records whose ids have one of these; `check` may raise on the way."""
-        walk = self._walk(None)
+        """Hash, ordinal and line of the valid records from a place on whose ids have one of these hashes.
+
+        `step` is told places before which all have been found; it may raise.
+        """
+        walk = self._walk(start)
         walk.hash_ids(ids.key)
         while run := walk.run(Mode.CHECK, self._room, self._plain(walk.ordinal)):
-            check()
             if run.records:
                 first = walk.ordinal - run.records + 1
                 seen = bytes(walk.hashes(run))
@@ -154,10 +156,11 @@ class Packager:
                 picked = [number for number, hash_ in enumerate(each) if hash_ in hashes]
                 for number, line, _, _ in walk.records(picked):
                     yield each[number], first + number, line
-                continue
-            record, entry = self._one(walk)
-            if record.id and entry.encoded is not None and (hash_ := ids.hash(record.id)) in hashes:
-                yield hash_, record.ordinal, record.line
+            else:
+                record, entry = self._one(walk)
+                if record.id and entry.encoded is not None and (hash_ := ids.hash(record.id)) in hashes:
+                    yield hash_, record.ordinal, record.line
+            step(walk.here)
 
     def _picked(self, walk: Walk, run: Run, ids: list[bytes], numbers: Collection[int]) -> Iterator[SourceRecord]:
         """Some of the records of a run, all of which are sound."""

@@ -38,6 +38,7 @@ class Again:
 
     found: Found
     at: Checkpoint
+    prefix: bytes = b""  # what is before an array that is in an object
 
 
 def empty() -> DropRefused:
@@ -149,7 +150,7 @@ class ArrayScan:
     def __init__(self, chunks: Iterator[bytes], spec: InputSpec, body: int, again: Again | None) -> None:
         self._prefix = b""
         if again:
-            self.found, at = again.found, again.at
+            self.found, at, self._prefix = again.found, again.at, again.prefix
         else:
             head, start = _begin(chunks, spec, body)
             self.found = Found(Checkpoint(body + start, 1 + head.count(b"\n", 0, start), 0))

@@ -1,0 +1,159 @@
+"""Reading a file of records from the first one, or from where a look was put down, to the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+from batchdrop.records.digest import Digest
+from batchdrop.records.expand import Packed, expand, guarded, limited, opens_anywhere, skip
+from batchdrop.records.halt import Halt
+from batchdrop.records.inspection import Inspection
+from batchdrop.records.patience import Patience
+from batchdrop.records.scans import Again, ArrayScan, CsvScan, Found, LineScan, Scan, count
+from batchdrop.records.sniff import BOM, sniff
+from batchdrop.records.source import Source
+from batchdrop.records.spec import InputSpec
+from batchdrop.records.utf8 import Utf8Check
+from batchdrop.records.walk import Walk
+
+_SCANS: dict[str, Callable[[Iterator[bytes], InputSpec, int, Again | None], Scan]] = {
+    "csv": CsvScan,
+    "json": ArrayScan,
+    "ndjson": LineScan,
+}
+_HEAD = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """What is looked into, and how it is to be read."""
+
+    source: Source
+    spec: InputSpec
+    packed: Packed
+
+    @property
+    def opens_anywhere(self) -> bool:
+        return opens_anywhere(self.packed, self.spec.encoding)
+
+    def blocks(self, start: int, digest: Digest | None, tap: Callable[[bytes], object]) -> Iterator[bytes]:
+        """The text from a place on. `tap` is given the stored bytes it comes from, but for those `digest` has seen."""
+        source, packed, encoding = self.source, self.packed, self.spec.encoding
+        done = digest.total if digest else 0
+        if self.opens_anywhere:
+            return expand(source, packed, start, _after(tap, done - start))
+        blocks = expand(source, packed, 0, _after(tap, done), encoding)
+        if packed != "none":
+            blocks = guarded(blocks, source.size, self.spec.max_expanded_bytes, self.spec.max_ratio)
+        return skip(blocks, start)
+
+    def prefix(self, found: Inspection) -> bytes:
+        """What is before an array that is in an object."""
+        if found.format != "json" or not self.spec.json_key:
+            return b""
+        blocks = expand(self.source, self.packed, encoding=self.spec.encoding)
+        return b"".join(limited(blocks, found.start.offset)).removeprefix(BOM)
+
+
+class Reading:
+    """Going through the records of a file, from the first one or from where it was put down."""
+
+    def __init__(self, file: File, blocks: Iterator[bytes], halt: Halt | None, cut_bytes: int) -> None:
+        self._compression = file.packed
+        is_cut = file.opens_anywhere and not file.spec.json_key and file.source.size > cut_bytes
+        self.span = cut_bytes if is_cut else 0
+        self._cuts = halt.inspection.cuts if halt else ()
+        if halt:
+            again = Again(_found(halt.inspection), halt.at, file.prefix(halt.inspection))
+            self._format, self._text = halt.inspection.format, _Text(blocks, 0, halt.at.offset)
+        else:
+            first = _first(blocks)
+            sniffed = sniff(first, file.source.name, file.spec)
+            again, self._format = None, sniffed.format
+            self._text = _Text(chain([first], blocks), sniffed.body)
+        self._scan = _SCANS[self._format](iter(self._text), file.spec, self._text.body, again)
+
+    @property
+    def walk(self) -> Walk:
+        return self._scan.walk
+
+    def cut(self) -> None:
+        """The walk is between two records: cut here if the span is long enough."""
+        begun = self._cuts[-1] if self._cuts else self._scan.found.start
+        if self.span and self.walk.here.offset >= begun.offset + self.span:
+            self._cuts += (self.walk.here,)
+
+    def finish(self) -> Inspection:
+        """The records are done: judge the end. Raises `DropRefused`."""
+        count(self.walk, self.cut)
+        self._scan.finish()
+        self._cuts = tuple(cut for cut in self._cuts if cut.ordinal < self._scan.found.records)
+        return self.inspection()
+
+    def inspection(self) -> Inspection:
+        """As far as is known by now."""
+        found = self._scan.found
+        return Inspection(
+            sha256="",
+            format=self._format,
+            compression=self._compression,
+            expanded_bytes=self._text.size,
+            records=found.records,
+            start=found.start,
+            end=found.end,
+            header=found.header,
+            duplicates={},
+            warnings=tuple(found.warnings),
+            cuts=self._cuts,
+        )
+
+
+class _Text:
+    """The file's text after its byte-order mark, checked to be UTF-8 on the way. `size` is where it is."""
+
+    def __init__(self, blocks: Iterator[bytes], body: int, size: int = 0) -> None:
+        self._blocks, self.body = blocks, body
+        self.size = size
+
+    def __iter__(self) -> Iterator[bytes]:
+        utf8 = Utf8Check(self.size)
+        for block in self._blocks:
+            utf8.feed(block)
+            yield block if self.size else block[self.body :]
+            self.size += len(block)
+        utf8.finish()
+
+
+def _after(update: Callable[[bytes], object], count: int) -> Callable[[bytes], object]:
+    """The same, for all but the first `count` bytes."""
+    if count <= 0:
+        return update
+
+    def later(data: bytes) -> None:
+        nonlocal count
+        update(data[count:])
+        count = max(0, count - len(data))
+
+    return later
+
+
+def _found(inspection: Inspection) -> Found:
+    return Found(inspection.start, header=inspection.header, warnings=list(inspection.warnings))
+
+
+def checked(blocks: Iterator[bytes], patience: Patience) -> Iterator[bytes]:
+    for block in blocks:
+        patience()
+        yield block
+
+
+def _first(blocks: Iterator[bytes]) -> bytes:
+    """Enough of the text to tell what it is, however small the pieces a packed file begins with."""
+    head = b""
+    for block in blocks:
+        head += block
+        if len(head) >= _HEAD:
+            break
+    return head
