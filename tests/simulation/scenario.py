@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,7 @@ class Scenario:
     route: Mapping[str, object] = field(default_factory=dict)
     vendor: Mapping[str, Any] = field(default_factory=dict)  # options of its simulator
     limits: Mapping[str, int] = field(default_factory=dict)  # the destination's own, made small: attribute, value
+    seconds_per_read: float = 0.0  # of a drop, while it is being submitted
     folder: str = ""
 
     def whole_route(self) -> dict[str, object]:
@@ -162,6 +164,26 @@ def scenario(name: str) -> Scenario:
 def one_batch(name: str) -> Scenario:
     """The same with two records only, for as short a way to the vendor as there is."""
     return replace(scenario(name), files={"two.csv": b"id,name\n1,ann\n2,bad\n"}, records=2)
+
+
+def long_look(packed: bool) -> Scenario:
+    """A drop that takes longer to be looked into than an invocation has, with ids that are not all held in memory."""
+    rows = b"id,name\n" + b"".join(b"%d,%s\n" % (n % 38, b"somebody" * (n % 4)) for n in range(40))
+    limits = {
+        "batchdrop.records.inspect.LARGE": 0,
+        "batchdrop.records.expand.BLOCK": 20 if packed else 50,
+        "batchdrop.records.reading._HEAD": 100,
+        "batchdrop.records.idhashes.HELD": 8,
+    }
+    return replace(
+        scenario("lookup"),
+        name="long-look",
+        account={**_ONESHOT, "lookup": True, "max_bytes": 1000},
+        files={"people.csv": gzip.compress(rows, 1, mtime=0) if packed else rows},
+        records=40,
+        limits=limits,
+        seconds_per_read=60.0,
+    )
 
 
 def as_json(value: object) -> bytes:

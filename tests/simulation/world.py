@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -110,13 +111,30 @@ class GatedTable:
         self.gate.call("table.delete", "write", lambda: self.table.delete(key))
 
 
+class SlowStream(io.BytesIO):
+    """Bytes that take their time: so many seconds a read."""
+
+    def __init__(self, data: bytes, kernel: Kernel, seconds: float) -> None:
+        super().__init__(data)
+        self._kernel, self._seconds = kernel, seconds
+
+    def read(self, size: int | None = -1) -> bytes:
+        self._kernel.sleep(self._seconds)
+        return super().read(size)
+
+
 @dataclass(slots=True)
 class GatedObjects:
     gate: Gate
     objects: MemoryObjects
+    seconds_per_read: float = 0.0  # of a drop, by the submit function
 
     def open(self, ref: ObjectRef, start: int = 0, end: int | None = None) -> BinaryIO:
-        return self.gate.call("objects.open", "read", lambda: self.objects.open(ref, start, end))
+        stream = self.gate.call("objects.open", "read", lambda: self.objects.open(ref, start, end))
+        task = self.gate.kernel.current
+        if self.seconds_per_read and task is not None and task.name == "submit" and ref.key.startswith("drops/"):
+            return SlowStream(stream.read(), self.gate.kernel, self.seconds_per_read)
+        return stream
 
     def head(self, ref: ObjectRef) -> ObjectRef:
         return self.gate.call("objects.head", "read", lambda: self.objects.head(ref))

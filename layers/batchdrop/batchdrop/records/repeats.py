@@ -99,6 +99,8 @@ class Repeats:
         self._stage = "search"
 
     def _search(self, packager: Packager, patience: Patience) -> None:
+        patience()  # once a pass is begun, it must get somewhere
+
         def step(at: Checkpoint) -> None:
             self._at = at
             patience.step()
