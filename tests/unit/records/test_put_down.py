@@ -223,15 +223,21 @@ def test_a_drop_that_is_refused_leaves_nothing_behind() -> None:
     assert not scratch.held
 
 
-def test_without_what_was_put_aside_a_look_cannot_go_on_and_says_so() -> None:
-    data = FORMATS["csv"]([{"id": str(n), "n": 1, "t": ""} for n in range(2000)]).encode()
-    spec, halts = InputSpec(id=("id",), duplicates="reject"), list[Halt]()
+@pytest.mark.parametrize("stage", ["take", "compare", "search"])
+def test_without_what_was_put_aside_a_look_cannot_go_on_and_says_so(stage: str) -> None:
+    data = FORMATS["csv"]([{"id": str(n % 1990), "n": 1, "t": ""} for n in range(2000)]).encode()
+    spec, halts, scratch = InputSpec(id=("id",), duplicates="reject"), list[Halt](), Pieces()
     with small(100):
-        with pytest.raises(Impatient):
-            look(BytesSource("drop", data), spec, None, check=_patience(0), scratch=Pieces(), keep=halts.append)
+        while not halts or halts[-1].ids["stage"] != stage:
+            halt = halts[-1] if halts else None
+            source, check = BytesSource("drop", data), _patience(0)
+            with pytest.raises(Impatient):
+                look(source, spec, None, check=check, scratch=scratch, halt=halt, keep=halts.append)
+        goes = len(halts)
+        scratch.held = {n: d for n, d in scratch.held.items() if stage == "compare" and not n.startswith("run")}
         with pytest.raises(ScratchGone):
-            look(BytesSource("drop", data), spec, None, scratch=Pieces(), halt=halts[0], keep=halts.append)
-    assert len(halts) == 1
+            look(BytesSource("drop", data), spec, None, scratch=scratch, halt=halts[-1], keep=halts.append)
+    assert len(halts) == goes
 
 
 def test_a_bomb_is_told_by_all_that_came_out_of_it_in_every_go() -> None:

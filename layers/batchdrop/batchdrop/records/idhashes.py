@@ -29,7 +29,7 @@ def new_name(kind: str) -> str:
 
 
 class IdHashes:
-    """The ids met so far, each as 128 bits under a key nobody knows: no two ids have the same."""
+    """The ids met so far, each as 128 bits under a key that no drop can know: no two ids have the same."""
 
     def __init__(self, scratch: Scratch | None = None, key: bytes = b"", runs: Iterable[str] = ()) -> None:
         self.key = key or os.urandom(16)
