@@ -93,7 +93,7 @@ def cut(chosen: Scenario, name: str, size: int, workers: int = 2) -> Scenario:
 _SMALL: Mapping[str, int] = {
     "batchdrop.route.SHARE": 2,
     "batchdrop.records.expand.BLOCK": 8,
-    "batchdrop.records.inspect._HEAD": 8,
+    "batchdrop.records.reading._HEAD": 8,
 }
 
 

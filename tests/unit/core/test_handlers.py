@@ -241,7 +241,7 @@ def test_the_spans_of_a_large_drop_go_through_the_same_functions(
 ) -> None:
     """A look cuts where it has read a block, so here it reads small ones."""
     monkeypatch.setattr("batchdrop.records.expand.BLOCK", 8)
-    monkeypatch.setattr("batchdrop.records.inspect._HEAD", 8)
+    monkeypatch.setattr("batchdrop.records.reading._HEAD", 8)
     route = platform.vendor.example()["route"] | {"side_by_side": {"above": 8, "workers": 2}}
     boto3.client("ssm").put_parameter(Name="/batchdrop/routes/people", Value=json.dumps(route), Overwrite=True)
     platform.call("submit", platform.drop("drops/people/a.csv", FILE + b'4,"0\n1"\n5\n'))
