@@ -123,7 +123,7 @@ class Supervision:
         room = self.route.side_by_side.workers - len(spans.held)
         if spans.due and room > 0:
             return Next("submit", spans=spans.due[:room])
-        return self._look_again(spans, spans.due_in() if room > 0 else BUSY)
+        return self._look_again(spans, spans.due_in() if room > 0 else spans.room_in())
 
     def _look_again(self, spans: Spans, seconds: float) -> Next:
         return Next("wait", self._bounded(min(seconds, BUSY) if spans.held else seconds))

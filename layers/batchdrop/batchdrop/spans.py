@@ -44,7 +44,14 @@ class Spans:
 
     def free_in(self) -> float:
         """Seconds until the last lease is over; 0: nobody submits any."""
-        return max(((span.lease_until - self.now) / 1000 + 1 for span in self.held), default=0.0)
+        return max(self._leases(), default=0.0)
+
+    def room_in(self) -> float:
+        """Seconds until the first lease is over, where there is one."""
+        return min(self._leases(), default=0.0)
+
+    def _leases(self) -> list[float]:
+        return [(span.lease_until - self.now) / 1000 + 1 for span in self.held]
 
     def due_in(self) -> float:
         """Seconds until there is something to go on with."""

@@ -63,7 +63,13 @@ def test_one_that_rests_or_is_held_is_not_due_and_says_when_it_will_be() -> None
     assert found.due == ()
     assert found.due_in() == 30.0
     assert [span.span for span in found.held] == [2]
-    assert found.free_in() == 61.0
+    assert found.free_in() == found.room_in() == 61.0
+
+
+def test_there_is_room_for_another_worker_once_the_first_lease_is_over() -> None:
+    found = spans({"lease_until": NOW + 60_000}, {"lease_until": NOW + 5_000})
+    assert (found.room_in(), found.free_in()) == (6.0, 61.0)
+    assert spans({}).room_in() == spans({}).free_in() == 0.0
 
 
 def test_a_lease_is_over_for_him_who_waits_only_when_another_can_take_it() -> None:
