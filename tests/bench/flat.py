@@ -71,7 +71,7 @@ def text(paths: list[Path_], sizes: list[str], found: dict[str, list[tuple[float
         "",
         f"By `make bench-flat` on {environment.machine()}: MB per CPU second, and peak MB, of the same records in ever",
         "larger files. What does not fit on the disk (256 MB) is read twice, so large files take longer a megabyte.",
-        "The look for repeated ids, which these files are full of, is left out: it holds up to 64 MB more, however many.",
+        "The look for repeated ids, which these files are full of, is left out; it takes at most 64 MB more.",
         "",
         f"| path | {' | '.join(sizes)} | grows by |",
         "|" + " --- |" * (len(sizes) + 2),

@@ -77,9 +77,10 @@ def write(megabytes: float, done: Sequence[Row], skipped: Sequence[str], version
     head = [
         f"Measured {when} by `make bench` on {machine()}; load of the machine meanwhile {load}. {what}.",
         "",
-        "Fresh processes, medians over interleaved rounds, page cache warm. *MB/s per core* is MB (10^6 bytes) of",
-        "input per CPU second, so that other work on the machine does not count; *ratio* is that of the candidate to",
-        "ours. *values*: compared record by record with an independent reader, on a sample, before anything was timed;",
+        "Fresh processes, medians over interleaved rounds (a peer that is eight times behind the fastest is run once),",
+        "page cache warm. *MB/s per core* is MB (10^6 bytes) of input per CPU second, so that other work on the",
+        "machine does not count; *ratio* is that of the candidate to ours. *values*: compared record by record with an",
+        "independent reader, on a sample, before anything was timed;",
         "a peer whose values are not equal is timed, but is no match. Ours is the submit function's way: the whole",
         "drop is looked at before a batch counts, for repeated ids too, and what fits on the disk (256 MB) is packaged",
         "in the same pass. It ends when the batches are on the disk to be uploaded, as those of the peers are.",
