@@ -299,6 +299,7 @@ const Parser = struct {
             self.keys[self.key_count] = key;
             self.key_count += 1;
             self.seen_at = @min(self.seen_at + 1, MOST_KEYS);
+            self.space(); // the record before may have had less of it here
             const begun = self.at;
             try self.value(depth, slot.leads);
             if (depth == 1 and self.spec.renamed_count > 0) self.note(key, self.in[begun..self.at]);

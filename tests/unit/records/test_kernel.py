@@ -6,20 +6,26 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Literal
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchdrop.errors import DropRefused
+from batchdrop.records import expand
 from batchdrop.records.idhashes import HEAD, IdHashes
 from batchdrop.records.inspect import inspect
 from batchdrop.records.jsoncheck import record_problem
 from batchdrop.records.kernel import CsvSpec, utf8_prefix
+from batchdrop.records.model import SourceRecord
 from batchdrop.records.packager import Packager
 from batchdrop.records.source import BytesSource
-from batchdrop.records.spec import Empty, InputSpec, OutputFormat, OutputSpec, Quoting
+from batchdrop.records.spec import MOST_DEPTH, Empty, InputSpec, OutputFormat, OutputSpec, Quoting
+from batchdrop.records.verdicts import Verdicts, Wanted
 
 quick = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 KINDS = {
@@ -96,6 +102,59 @@ def test_a_delimiter_within_quotes_is_escaped_where_json_wants_it(delimiter: str
     (batch,) = Packager(source, spec, OutputSpec("ndjson", 1 << 40), inspect(source, spec)).batches()
     assert batch.payload is not None
     assert json.loads(batch.payload.open().read()) == {"a": "1", "b": f"x{delimiter}y"}
+
+
+def test_a_header_bigger_than_a_batch_leaves_no_room_for_any_record() -> None:
+    """Less than no room is not very much room: what is written must stay within it."""
+    data = f"{'h' * 100},b\n".encode() + b"x,y\n" * 3000
+    source, spec = BytesSource("drop", data), InputSpec(format="csv", id=("b",))
+    packs = Packager(source, spec, OutputSpec("csv", 50), inspect(source, spec))
+    (batch,) = packs.batches()
+    assert (batch.records, batch.invalid, batch.payload) == (0, 3000, None)
+    assert {r.problem.code for r in packs.replay() if r.problem} == {"over_batch_limit"}
+    found = packs.find(Wanted(Verdicts([("y", "code", "message", False)])))
+    assert {r.problem.code for r in found if isinstance(r, SourceRecord) and r.problem} == {"over_batch_limit"}
+
+
+def test_a_renamed_record_does_not_depend_on_the_one_before() -> None:
+    """It may be the first one of a batch when that is made again."""
+    data = b'{"a":1,"b":2}\n{"a": 1,"b":\t2}\n{"a":  1,"b":2}\n'
+    spec = InputSpec(format="ndjson", rename={"a": "c"})
+    same(data, spec, OutputSpec("ndjson", 1 << 40))
+    source = BytesSource("drop", data)
+    (batch,) = Packager(source, spec, OutputSpec("ndjson", 1 << 40), inspect(source, spec)).batches()
+    assert batch.payload is not None
+    assert batch.payload.open().read() == b'{"c":1,"b":2}\n' * 3
+
+
+def test_the_deepest_a_route_allows_is_no_danger() -> None:
+    def nested(depth: int) -> bytes:
+        return b'{"a":' * (depth - 1) + b"{" + b"}" * depth + b"\n"
+
+    data = nested(MOST_DEPTH) + nested(MOST_DEPTH + 1) + b"[" * 1_000_000 + b"\n"
+    spec, source = InputSpec(format="ndjson", max_depth=MOST_DEPTH), BytesSource("drop", data)
+    packs = Packager(source, spec, OutputSpec("ndjson", 1 << 40), inspect(source, spec))
+    with ThreadPoolExecutor() as threads:  # where batches are made ahead
+        records = threads.submit(lambda: list(packs.replay())).result()
+    assert [r.problem and r.problem.code for r in records] == [None, "too_deep", "too_deep"]
+
+
+@pytest.mark.parametrize("blank", [b"\n", b"\r\n", b"\n\r\n\n", b"\n" * 500])
+@pytest.mark.parametrize("format_", ["csv", "ndjson"])
+def test_blank_lines_before_a_record_too_big_are_no_records(format_: Literal["csv", "ndjson"], blank: bytes) -> None:
+    big = b'"' + b"x" * 300 + b'"'
+    lines = [b'"a"', b'"1"', big, b'"2"', big] if format_ == "csv" else [b'{"a":1}', big, b'{"a":2}', big]
+    data = blank.join(lines) + blank
+    for block in (5, 64, 1 << 18):
+        with patch.object(expand, "BLOCK", block):
+            source, spec = BytesSource("drop", data), InputSpec(format=format_, max_record_bytes=100)
+            inspection = inspect(source, spec)
+            packs = Packager(source, spec, OutputSpec("ndjson", 1 << 40), inspection)
+            records = list(packs.replay())
+        assert [r.problem and r.problem.code for r in records] == [None, "too_big", None, "too_big"]
+        assert inspection.records == 4
+        first = 2 if format_ == "csv" else 1
+        assert [r.line for r in records] == [1 + blank.count(b"\n") * (i + first - 1) for i in range(4)]
 
 
 columns = st.sampled_from(list(KINDS)).flatmap(

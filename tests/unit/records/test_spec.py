@@ -35,6 +35,7 @@ def test_the_defaults_are_careful() -> None:
         ({"delimiter": '"'}, "input.delimiter", "differ"),
         ({"max_depth": 0}, "input.max_depth", "above 0"),
         ({"max_depth": True}, "input.max_depth", "whole"),
+        ({"max_depth": 501}, "input.max_depth", "at most 500"),
         ({"json_key": 1}, "input.json_key", "text"),
         ({"forbidden_in_id": "|"}, "input.forbidden_in_id", "unknown"),
         ({True: "csv"}, "input.True", "unknown"),

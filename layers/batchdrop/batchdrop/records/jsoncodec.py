@@ -12,7 +12,7 @@ from batchdrop.records.jsoncheck import record_problem
 from batchdrop.records.kernel import JsonSpec, Kernel, Renamed, Text, Wanted, c_array
 from batchdrop.records.model import Problem
 from batchdrop.records.skippers import ElementSkipper, LineSkipper
-from batchdrop.records.spec import InputSpec, OutputSpec
+from batchdrop.records.spec import MOST_DEPTH, InputSpec, OutputSpec
 
 Fields = dict[str, msgspec.Raw]
 
@@ -47,7 +47,7 @@ class JsonCodec:
             is_array=is_array,
             separator=ord(separator),
             # Without depth, every record is looked at by itself.
-            deepest=spec.max_depth if plain else 0,
+            deepest=min(spec.max_depth, MOST_DEPTH) if plain else 0,
             wanted=c_array(Wanted, wanted if plain else []),
             wanted_count=len(wanted) if plain else 0,
             renamed=c_array(Renamed, [Renamed(_quoted(was), _quoted(now)) for was, now in renamed]),

@@ -192,7 +192,8 @@ class Kernel:
 
     def run(self, mode: Mode, data: bytes, at: int, desk: Desk, size: int, most: int) -> Run:
         """Go through `data` from `at` on, writing at most `size` bytes and doing at most `most` records."""
-        call = _Call(mode=mode, data=data, len=len(data), size=min(size, ROOM), most=most)
+        size = max(0, min(size, ROOM))  # a batch whose head alone is too big leaves less than none
+        call = _Call(mode=mode, data=data, len=len(data), size=size, most=most)
         desk.lay(call)
         run = _Run(at)
         self._function(byref(self._spec), byref(call), byref(run))

@@ -110,7 +110,7 @@ class Packager:
         self, wanted: Wanted, start: Checkpoint | None = None, end: Checkpoint | None = None
     ) -> Iterator[SourceRecord | Rows]:
         """The records wanted of a range, in order, or their rows: by id and never by position."""
-        walk, join = self._walk(start, end), Join(wanted, min(self._room, ROOM))
+        walk, join = self._walk(start, end), Join(wanted, max(0, min(self._room, ROOM)))
         walk.join(join.told)
         while run := walk.run(Mode.JOIN, ROOM, self._plain(walk.ordinal)):
             if run.records:

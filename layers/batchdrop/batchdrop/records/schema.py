@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import MISSING, fields
 
-from batchdrop.records.spec import ENCODINGS, TYPES, InputSpec
+from batchdrop.records.spec import ENCODINGS, MOST_DEPTH, TYPES, InputSpec
 
 
 def _names(description: str) -> dict[str, object]:
@@ -47,7 +47,7 @@ PROPERTIES: dict[str, dict[str, object]] = {
     "max_record_bytes": _count("a longer record is invalid"),
     "max_expanded_bytes": _count("a compressed file that expands beyond this is refused"),
     "max_ratio": _count("a compressed file that expands more than this many times is refused"),
-    "max_depth": _count("JSON nested deeper than this is invalid"),
+    "max_depth": _count(f"JSON nested deeper than this is invalid; at most {MOST_DEPTH}") | {"maximum": MOST_DEPTH},
 }
 
 

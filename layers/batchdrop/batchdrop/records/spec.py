@@ -16,6 +16,7 @@ Duplicates = Literal["reject", "last_wins", "allow"]
 OutputFormat = Literal["json_array", "ndjson", "csv"]
 Quoting = Literal["strings", "minimal"]
 
+MOST_DEPTH = 500  # of JSON: its readers call themselves for each level, and there is only so much room for that
 ENCODINGS = ("utf-8", "utf-16", "utf-16-le", "utf-16-be", "windows-1252", "iso-8859-1", "iso-8859-15")
 TYPES = ("string", "integer", "number", "boolean", "timestamp", "list", "json")
 
@@ -145,6 +146,12 @@ def _positive(field_name: str, value: object) -> int:
     return value
 
 
+def _depth(field_name: str, value: object) -> int:
+    if _positive(field_name, value) > MOST_DEPTH:
+        raise RouteError(f"must be at most {MOST_DEPTH}", field_name)
+    return _positive(field_name, value)
+
+
 def _text_map(field_name: str, value: object) -> dict[str, str]:
     if not isinstance(value, Mapping) or not all(isinstance(v, str) and v for v in value.values()):
         raise RouteError("must map names to names", field_name)
@@ -186,5 +193,5 @@ _READERS: Mapping[str, Callable[[str, object], object]] = {
     "max_record_bytes": _positive,
     "max_expanded_bytes": _positive,
     "max_ratio": _positive,
-    "max_depth": _positive,
+    "max_depth": _depth,
 }

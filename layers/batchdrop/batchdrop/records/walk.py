@@ -138,6 +138,8 @@ class Walk:
         self._offset += self.at
         self.data, self.at = self.data[self.at :], 0
         if len(self.data) > self._cap:
+            self._pass_blank()
+        if len(self.data) > self._cap:
             self._skip()
             return True
         # What is held doubles where nothing could be done: else a huge record would be read again with every block.
@@ -160,6 +162,14 @@ class Walk:
         self._added = len(self._ending)
         self.data += self._ending
         return True
+
+    def _pass_blank(self) -> None:
+        """Pass over the blank lines before the next record: they are none of it, and no records."""
+        blank = len(self.data) - len(self.data.lstrip(self._blank))
+        end = self.data.rfind(b"\n", 0, blank) + 1
+        self._pass(end, 0, self.data.count(b"\n", 0, end))
+        self._offset += end
+        self.data, self.at = self.data[end:], 0
 
     def _skip(self) -> None:
         """Pass over a record too big to be held."""
