@@ -51,6 +51,7 @@ class Watch:
     commits: dict[tuple[str, int], list[int]] = field(default_factory=lambda: defaultdict(list))  # batch: attempts
     commit_times: list[tuple[float, str, int]] = field(default_factory=list)
     creates: Counter[str] = field(default_factory=Counter)  # by job: things made before any commit
+    claimed: set[str] = field(default_factory=set)  # jobs a worker claimed: that is its intent to prepare them
     operated: bool = False  # an operator is at work: what is held may move
     in_flight_limit: int = 0
 
@@ -76,6 +77,8 @@ class Watch:
             self.break_("I5", f"{task.owner} wrote {key} owned by {after.get('owner')}")
 
     def _job_written(self, before: Item | None, after: Item) -> None:
+        if before is None and after.get("owner"):
+            self.claimed.add(str(after["job_id"]))
         if before and before.get("closed_at") and not self.operated:
             for name in ("outcome", "closed_at", "counts"):
                 if before.get(name) != after.get(name):
@@ -236,7 +239,7 @@ class Watch:
                 self.break_("I2", f"batch {batch.n}: {len(made)} submissions, {batch.attempt} attempts recorded")
             if len(made) > 1 and not any("possible_duplicate" in w for w in report["warnings"]):
                 self.break_("I2", f"batch {batch.n} was submitted {len(made)} times, and the report does not say so")
-        known = job.prepare_tries + sum(b.attempt for b in batches)
+        known = max(job.prepare_tries, job.job_id in self.claimed) + sum(b.attempt for b in batches)
         steps = 3  # at most so many things are made for one attempt
         if self.creates[job.job_id] > known * steps:
             self.break_("I2", f"{self.creates[job.job_id]} things made at the vendor, {known} attempts recorded")
