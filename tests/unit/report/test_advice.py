@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 
 from batchdrop.report.advice import what_next
@@ -58,6 +60,42 @@ def test_a_failed_job_that_sent_something_is_not_to_be_dropped_again_whole() -> 
     said = advice("failed", counts=samples.counts(accepted=5, unprocessed=5))
     assert "Do not drop the whole file again" in said
     assert "5 records were never sent. `batchdrop rerun 5b1f0c9a27de4413 --only-rejected`" in said
+
+
+def test_where_records_were_refused_and_others_never_sent_one_file_has_both() -> None:
+    given = samples.counts(accepted=5, invalid=1, rejected=1, unprocessed=1200)
+    lines = what_next(samples.report("failed", counts=given))
+    assert (
+        "`batchdrop rejects 5b1f0c9a27de4413 -o mend.csv` fetches all 1,202 records that were not accepted: "
+        "2 refused, to be mended, and 1,200 that were never sent." in lines
+    )
+    assert (
+        "Drop that file once: `batchdrop drop mend.csv --route products`. Do not also `rerun`: that would send them a "
+        "second time." in lines
+    )
+    assert "--only-rejected" not in "".join(lines)
+
+
+@pytest.mark.parametrize("outcome", list(JobOutcome))
+def test_no_report_offers_two_ways_to_send_the_same_records(outcome: JobOutcome) -> None:
+    names = ("accepted", "invalid", "rejected", "unprocessed", "unconfirmed")
+    for found in product((0, 3), repeat=len(names)):
+        counts = samples.counts(**dict(zip(names, found, strict=True)))
+        said = "\n".join(what_next(samples.report(outcome, counts=counts, rejects=[{"code": "row_too_short"}])))
+        ways = [way for way in ("drop the file again", "`batchdrop drop mend", "`batchdrop rerun") if way in said]
+        assert len(ways) <= (outcome != "held"), (counts, said)
+        if counts["invalid"]:  # it may be a row with too few cells: `rerun --only-rejected` would refuse
+            assert "`batchdrop rerun" not in said
+
+
+def test_a_failed_job_of_which_nothing_was_accepted_is_dropped_again_and_nothing_else() -> None:
+    said = advice("failed", counts=samples.counts(invalid=1, unprocessed=5), rejects=[{"code": "row_too_short"}])
+    assert "drop the file again: the vendor accepted none of it" in said
+    assert "batchdrop rejects" not in said
+
+
+def test_what_a_held_job_refused_is_left_to_the_report_after_the_decision() -> None:
+    assert "batchdrop rejects" not in "\n".join(what_next(samples.held()))
 
 
 def test_unconfirmed_records_are_to_be_asked_about_before_they_are_sent_again() -> None:

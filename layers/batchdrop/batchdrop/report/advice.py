@@ -13,8 +13,7 @@ def what_next(report: Doc) -> list[str]:
     steps = [
         *(_decide(report) if outcome == "held" else ()),
         *(_cause(report) if outcome in ("failed", "timed_out", "canceled") else ()),
-        *_mend(report),
-        *_send_the_rest(report),
+        *_send_again(report),
         *_ask_the_vendor(report),
     ]
     if not steps and outcome == "completed":
@@ -42,7 +41,7 @@ def _cause(report: Doc) -> list[str]:
         return ["If the vendor usually needs this long, give the route a longer `deadline`."]
     if text(report, "outcome") == "canceled":
         return ["If you did not cancel it, find out who did, here or at the vendor."]
-    if _count(report, "accepted") or _count(report, "unconfirmed"):
+    if not _came_to_nothing(report):
         return ["Do not drop the whole file again: part of it was sent already."]
     route = _word(report, "route")
     return [
@@ -51,29 +50,38 @@ def _cause(report: Doc) -> list[str]:
     ]
 
 
-def _mend(report: Doc) -> list[str]:
-    """How to correct the records that were refused, here or by the vendor."""
-    refused = _count(report, "invalid") + _count(report, "rejected")
-    whole_file = text(report, "outcome") == "failed" and not report.get("rejects")
-    if not refused or whole_file:
-        return []
-    job, route = _word(report, "job_id"), _word(report, "route")
-    suffix = ".ndjson" if text(report, "rejects_file").endswith(".ndjson") else ".csv"
-    fetch = f"`batchdrop rejects {job} -o mend{suffix}`"
-    return [
-        f"Mend the {_records(refused)} refused: {fetch} fetches {_them(refused)} with the reason beside each.",
-        f"Drop the mended file: `batchdrop drop mend{suffix} --route {route}`.",
-        "The added batchdrop columns may stay in it; they are not sent.",
-    ]
+def _send_again(report: Doc) -> list[str]:
+    """The one way to send what was not accepted: two of them, both followed, would import records twice.
 
-
-def _send_the_rest(report: Doc) -> list[str]:
-    unprocessed = _count(report, "unprocessed")
-    whole = unprocessed == _count(report, "records")
-    if not unprocessed or text(report, "outcome") == "held" or (whole and text(report, "outcome") == "failed"):
+    None while a job is held, as the report after the decision gives one; nor where the whole file is dropped again.
+    """
+    if text(report, "outcome") == "held" or _came_to_nothing(report):
         return []
+    refused, unprocessed = _count(report, "invalid") + _count(report, "rejected"), _count(report, "unprocessed")
+    if refused:
+        return _mend(report, refused, unprocessed)
     rerun = f"`batchdrop rerun {_word(report, 'job_id')} --only-rejected`"
-    return [f"{_records(unprocessed)} {_were(unprocessed)} never sent. {rerun} sends only what was not accepted."]
+    told = f"{_records(unprocessed)} {_were(unprocessed)} never sent. {rerun} sends only what was not accepted."
+    return [told] if unprocessed else []
+
+
+def _came_to_nothing(report: Doc) -> bool:
+    """Whether the job failed before the vendor can have accepted any record."""
+    return text(report, "outcome") == "failed" and not (_count(report, "accepted") or _count(report, "unconfirmed"))
+
+
+def _mend(report: Doc, refused: int, unprocessed: int) -> list[str]:
+    """How to correct the records that were refused, here or by the vendor; those never sent are in the same file."""
+    suffix = ".ndjson" if text(report, "rejects_file").endswith(".ndjson") else ".csv"
+    fetch = f"`batchdrop rejects {_word(report, 'job_id')} -o mend{suffix}`"
+    drop = f"`batchdrop drop mend{suffix} --route {_word(report, 'route')}`"
+    own = "The added batchdrop columns may stay in it; they are not sent."
+    if not unprocessed:
+        told = f"Mend the {_records(refused)} refused: {fetch} fetches {_them(refused)} with the reason beside each."
+        return [told, f"Drop the mended file: {drop}.", own]
+    told = f"{fetch} fetches all {_records(refused + unprocessed)} that were not accepted: {refused:,} refused, to be"
+    told += f" mended, and {unprocessed:,} that {_were(unprocessed)} never sent."
+    return [told, f"Drop that file once: {drop}. Do not also `rerun`: that would send them a second time.", own]
 
 
 def _ask_the_vendor(report: Doc) -> list[str]:
