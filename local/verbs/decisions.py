@@ -52,19 +52,25 @@ def resolve(
         typer.Option("--adopt", metavar="RECEIPT", help="The vendor has it: its id there, or JSON of ids."),
     ] = None,
     abandon: Annotated[bool, typer.Option("--abandon", help="Leave it; its records stay unconfirmed.")] = False,
+    batch: Annotated[
+        int | None, typer.Option("--batch", metavar="N", min=1, help="Only this one of several in doubt.")
+    ] = None,
     on: Stack = None,
     json: Json = False,
 ) -> None:
     """Decide about a held job, whose submission may or may not have arrived at the vendor.
 
     Ask the vendor first: sending again what did arrive imports it twice.
-    The job goes on, and ends in a new report.
+    The job goes on, and ends in a new report. Where several batches are in
+    doubt, --batch decides on one; the job ends held again until all are
+    decided on.
 
     \b
     Examples:
       batchdrop resolve 3f2a9c0d --adopt 26112207431240e
       batchdrop resolve 3f2a9c0d --resubmit
       batchdrop resolve 3f2a9c0d --abandon
+      batchdrop resolve 3f2a9c0d --batch 2 --adopt 26112207431240e
     """
     decision = _decision(resubmit=resubmit, adopt=adopt, abandon=abandon)
     from batchdrop import operate
@@ -72,7 +78,7 @@ def resolve(
     from local.jobid import find_job
 
     world = connect(on)
-    found = operate.resolve(world, find_job(world, job).job_id, decision, adopt or "")
+    found = operate.resolve(world, find_job(world, job).job_id, decision, adopt or "", batch or 0)
     if json:
         show.as_json(describe.summary(found))
     else:

@@ -47,31 +47,60 @@ def cancel(world: World, job_id_: str) -> Job:
     return job
 
 
-def resolve(world: World, job_id_: str, decision: Literal["resubmit", "adopt", "abandon"], receipt: str = "") -> Job:
+Decision = Literal["resubmit", "adopt", "abandon"]
+
+
+def resolve(world: World, job_id_: str, decision: Decision, receipt: str = "", batch: int = 0) -> Job:
     """Decide what is to be done with the batches of a held job; the job goes on and ends in a new report.
 
     `resubmit`: send them again, flagged as possible duplicates. `adopt`: the vendor has it; `receipt` is the id it
-    gave, or a JSON object of ids. `abandon`: leave it, its records unconfirmed.
+    gave, or a JSON object of ids. `abandon`: leave it, its records unconfirmed. `batch`: decide on this one alone (0:
+    on all in doubt); while others are held, the job ends held again.
     """
     job = find(world, job_id_)
     if job.ended() is not JobOutcome.HELD:
         raise CannotOperate(f"job {job_id_} is not held but {job.outcome or 'still open'}: there is nothing to resolve")
     batches = world.ledger.batches(job_id_)
-    in_doubt = [b for b in batches if _is_in_doubt(b)]
-    if decision == "adopt" and len(in_doubt) > 1:
-        raise CannotOperate(f"{len(in_doubt)} batches are in doubt: one receipt cannot be for all; resubmit or abandon")
+    chosen = _chosen([b for b in batches if _is_in_doubt(b)], decision, batch)
     route = read_route(job.route, job.config, world.settings.allow_insecure)
-    decisions = {b.n: _decision(world, route, b, decision, receipt) for b in in_doubt}
+    decisions = {b.n: _decision(world, route, b, decision, receipt) for b in chosen}
     _set_aside_report(world, job)
-    for batch in batches:
-        if batch.n in decisions or batch.status.is_open:  # those that are open go on too, and are counted anew
-            world.ledger.decide(batch, decisions.get(batch.n, {}))
-    if decision == "resubmit":
+    for each in batches:
+        if each.n in decisions or each.status.is_open:  # those that are open go on too, and are counted anew
+            world.ledger.decide(each, decisions.get(each.n) or _as_it_stands(each))
+    return _go_on(world, job, route, sends_again=decision == "resubmit")
+
+
+def _chosen(in_doubt: list[Batch], decision: Decision, number: int) -> list[Batch]:
+    """Those to decide on. Where none is in doubt, a decision was cut off before the job was opened again."""
+    numbers = _numbers(in_doubt)
+    if number and in_doubt:
+        in_doubt = [b for b in in_doubt if b.n == number]
+        if not in_doubt:
+            raise CannotOperate(f"batch {number} is not in doubt; in doubt: {numbers}")
+    if decision == "adopt" and len(in_doubt) > 1:
+        many = f"{len(in_doubt)} batches are in doubt, and one receipt cannot be for all"
+        raise CannotOperate(f"{many}: name one with --batch N ({numbers}), or resubmit or abandon all")
+    return in_doubt
+
+
+def _numbers(batches: list[Batch]) -> str:
+    more = f" and {len(batches) - 10} more" if len(batches) > 10 else ""
+    return ", ".join(str(b.n) for b in batches[:10]) + more
+
+
+def _as_it_stands(batch: Batch) -> dict[str, object]:
+    """What is kept of a batch that nobody decided on: since when it is in doubt."""
+    return {"doubt_at": batch.doubt_at} if batch.doubt_at else {}
+
+
+def _go_on(world: World, job: Job, route: Route, *, sends_again: bool) -> Job:
+    if sends_again:
         for span in Spans.of(world.ledger, job).each:
             if span.packaged_at:
                 world.ledger.reopen_span(span)
     changes = {"deadline_at": world.ledger.now() + int(route.deadline * 1000), "tries": 0}
-    job = world.ledger.reopen(job, changes, ("packaged_at", "failure") if decision == "resubmit" else ())
+    job = world.ledger.reopen(job, changes, ("packaged_at", "failure") if sends_again else ())
     world.workflow.start(job.execution, job.job_id)
     return job
 

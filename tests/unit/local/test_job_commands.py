@@ -208,6 +208,18 @@ def test_only_a_held_job_can_be_resolved(run: Run, shop: Shop) -> None:
     assert "not held but completed" in done.err
 
 
+def test_one_of_several_batches_in_doubt_is_decided_on_by_its_number(run: Run, shop: Shop) -> None:
+    config = {"destination": "datagroup", "secret": "s"}
+    shop.put_result(shop.job(outcome="held", config=config), "report.json", "{}")
+    for n in (1, 2):
+        shop.batch(n=n, state="held", collected_at=5)
+    done = run("resolve", "j1", "--adopt", "x")
+    assert done.code == 1
+    assert "name one with --batch N (1, 2)" in done.err
+    assert run("resolve", "j1", "--batch", 2, "--adopt", "x", "--json").json["outcome"] is None
+    assert [batch.state for batch in shop.ledger.batches("j1")] == ["held", "submitted"]
+
+
 def test_a_job_that_runs_cannot_be_run_again(run: Run, shop: Shop) -> None:
     shop.job()
     done = run("rerun", "j1")

@@ -49,6 +49,17 @@ def test_a_held_job_names_the_batch_and_the_three_ways_out() -> None:
     assert "imported twice" in said
 
 
+def test_of_several_batches_in_doubt_each_is_decided_on_by_its_number() -> None:
+    unsure = samples.batch(3, "submitting", unconfirmed=5)
+    unsent = samples.batch(4, "submitting", unprocessed=5)
+    batches = [samples.batch(1, "held", unconfirmed=5), samples.batch(2, "doubtful", unconfirmed=5), unsure, unsent]
+    said = advice("held", batches=batches)
+    assert "whether it received batches 1, 2, 3, then decide on each, one by one:" in said
+    for way in ("--adopt RECEIPT", "--resubmit", "--abandon"):
+        assert f"`batchdrop resolve 5b1f0c9a27de4413 --batch N {way}`" in said
+    assert "ends held again" in said
+
+
 def test_a_file_refused_as_a_whole_is_dropped_again_not_mended_record_by_record() -> None:
     said = "\n".join(what_next(samples.refused()))
     assert "drop the file again" in said

@@ -24,15 +24,24 @@ def what_next(report: Doc) -> list[str]:
 
 def _decide(report: Doc) -> list[str]:
     """The three ways out of a hold, with what each of them risks."""
-    job = _word(report, "job_id")
-    held = [str(integer(batch, "n")) for batch in mappings(report, "batches") if text(batch, "state") == "held"]
-    which = f" {'batch' if len(held) == 1 else 'batches'} {_listed(held)}" if held else " the submission"
+    held = [str(integer(batch, "n")) for batch in mappings(report, "batches") if _is_in_doubt(batch)]
+    several = len(held) > 1
+    resolve = f"batchdrop resolve {_word(report, 'job_id')}{' --batch N' if several else ''}"
+    which = f" {'batches' if several else 'batch'} {_listed(held)}" if held else " the submission"
     return [
-        f"Find out from the vendor whether it received{which}, then decide:",
-        f"It did: `batchdrop resolve {job} --adopt RECEIPT`, with the vendor's identifier. Nothing is sent again.",
-        f"It did not: `batchdrop resolve {job} --resubmit`. If it did after all, the records are imported twice.",
-        f"You give it up: `batchdrop resolve {job} --abandon`. What was sent stays unconfirmed.",
+        f"Find out from the vendor whether it received{which}, then decide{' on each, one by one' if several else ''}:",
+        f"It did: `{resolve} --adopt RECEIPT`, with the vendor's identifier. Nothing is sent again.",
+        f"It did not: `{resolve} --resubmit`. If it did after all, the records are imported twice.",
+        f"You give it up: `{resolve} --abandon`. What was sent stays unconfirmed.",
+        *(("The job ends held again, with a report of what is left, until all are decided on.",) if several else ()),
     ]
+
+
+def _is_in_doubt(batch: Doc) -> bool:
+    """As for `batchdrop resolve`; of a batch in submission the account tells whether it may have been sent."""
+    state = text(batch, "state")
+    may_be_sent = state == "submitting" and integer(mapping(batch, "counts"), "unconfirmed") > 0
+    return state in ("held", "doubtful") or may_be_sent
 
 
 def _cause(report: Doc) -> list[str]:

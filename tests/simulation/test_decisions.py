@@ -1,0 +1,96 @@
+"""A held job of which several batches are in doubt: the operator decides on one, and the others stay as they are."""
+
+from __future__ import annotations
+
+import pytest
+
+from batchdrop import operate
+from batchdrop.words import BatchState
+from tests.simulation.faults import Plan
+from tests.simulation.run import HOUR, Simulation
+from tests.simulation.scenario import scenario
+from tests.simulation.test_rows import ended, oneshot, places
+from tests.simulation.test_spans import states, waited_for
+
+HELD, DOUBTFUL = BatchState.HELD, BatchState.DOUBTFUL
+SUCCEEDED, UNCONFIRMED = BatchState.SUCCEEDED, BatchState.UNCONFIRMED
+
+
+def two_held(name: str = "hold") -> Simulation:
+    """Two batches are taken by the vendor, and the answers are lost."""
+    chosen = scenario(name)
+    sent = places(chosen, "submit", "http POST /import")
+    return Simulation(chosen, 0, Plan([(number, "reset_after") for number in sent]))
+
+
+def decide(simulation: Simulation, decision: operate.Decision, batch: int, receipt: str = "") -> str:
+    """How the job ends then."""
+    simulation.watch.operated = True
+    operate.resolve(simulation.world, simulation.job.job_id, decision, receipt, batch)
+    simulation.drain()
+    assert simulation.check() == []
+    return str(simulation.report()["outcome"])
+
+
+def receipt_of(simulation: Simulation, batch: int) -> str:
+    return next(str(i["id"]) for i in oneshot(simulation).vendor.imports if i["tag"].endswith(f"-{batch}"))
+
+
+@pytest.mark.parametrize("name", ["hold", "spans-hold"])
+def test_each_batch_in_doubt_is_adopted_by_its_own_receipt_and_nothing_is_sent_again(name: str) -> None:
+    with two_held(name) as simulation:
+        assert ended(simulation)["outcome"] == "held"
+        first, second, *rest = [batch.n for batch in simulation.batches()]
+        sent = oneshot(simulation).commits
+        assert decide(simulation, "adopt", second, receipt_of(simulation, second)) == "held"
+        assert states(simulation) == [HELD, SUCCEEDED, *[SUCCEEDED for _ in rest]]
+        assert [batch["n"] for batch in simulation.report()["batches"] if batch["state"] == "held"] == [first]
+        assert decide(simulation, "adopt", first, receipt_of(simulation, first)).startswith("completed")
+        assert set(states(simulation)) == {SUCCEEDED}
+        assert simulation.report()["counts"]["unconfirmed"] == 0
+        assert oneshot(simulation).commits == sent
+
+
+@pytest.mark.parametrize("name", ["hold", "spans-hold"])
+def test_one_batch_is_sent_again_while_another_stays_held_and_is_not(name: str) -> None:
+    with two_held(name) as simulation:
+        ended(simulation)
+        first, second, *_ = [batch.n for batch in simulation.batches()]
+        sent = oneshot(simulation).commits
+        assert decide(simulation, "resubmit", first) == "held"
+        assert states(simulation)[:2] == [SUCCEEDED, HELD]
+        assert oneshot(simulation).commits == sent + 1
+        assert [batch.attempt for batch in simulation.batches()][:2] == [2, 1]
+        assert decide(simulation, "abandon", second) != "held"
+        assert states(simulation)[:2] == [SUCCEEDED, UNCONFIRMED]
+        assert oneshot(simulation).commits == sent + 1
+
+
+def test_one_receipt_for_several_batches_and_a_batch_that_is_not_in_doubt_are_refused_and_nothing_is_done() -> None:
+    with two_held("spans-hold") as simulation:
+        ended(simulation)
+        before, job = simulation.batches(), simulation.job
+        with pytest.raises(operate.CannotOperate, match=r"2 batches .* name one with --batch N \(100001, 200001\)"):
+            operate.resolve(simulation.world, job.job_id, "adopt", "i1")
+        with pytest.raises(operate.CannotOperate, match="batch 300001 is not in doubt; in doubt: 100001, 200001"):
+            operate.resolve(simulation.world, job.job_id, "abandon", batch=300_001)
+        assert (simulation.batches(), simulation.job) == (before, job)
+
+
+def test_a_batch_in_doubt_at_the_deadline_is_looked_up_as_ever_once_another_is_decided_on() -> None:
+    with two_held("spans") as simulation:
+        simulation.drop()
+        waited_for(simulation, lambda: states(simulation)[:2] == [DOUBTFUL] * 2)
+        simulation.outage("http", 0.0, 7 * HOUR)
+        simulation.drain(hours=12.0)
+        assert simulation.report()["outcome"] == "held"
+        first, second, *_ = simulation.batches()
+        assert second.status is DOUBTFUL
+        simulation.watch.operated = True
+        operate.resolve(simulation.world, simulation.job.job_id, "abandon", batch=first.n)
+        left = simulation.batches()[1]
+        assert (left.status, left.doubt_at, left.collected_at) == (DOUBTFUL, second.doubt_at, 0)
+        simulation.drain()
+        assert simulation.check() == []
+        assert states(simulation)[:2] == [UNCONFIRMED, SUCCEEDED]
+        assert [batch.attempt for batch in simulation.batches()][:2] == [1, 1]
