@@ -157,6 +157,25 @@ def test_blank_lines_before_a_record_too_big_are_no_records(format_: Literal["cs
         assert [r.line for r in records] == [1 + blank.count(b"\n") * (i + first - 1) for i in range(4)]
 
 
+@pytest.mark.parametrize("data", [b"[\x0c]", b'[{"a":1},\x0b\n]', b'[{"a":1}, \r\n]'])
+def test_what_is_no_space_in_json_is_a_record_at_the_end_too(data: bytes) -> None:
+    same(data, InputSpec(format="json"), OutputSpec("ndjson", 1 << 40))
+
+
+def test_a_quote_within_a_cell_of_a_row_too_big_opens_nothing() -> None:
+    """Wherever the blocks end: else the rows behind it would be part of it in one pass and not in another."""
+    rows = [b"a;b", b"1;2", b'x;y"' + b"z" * 200, b"3;4", b'"q""\n""r' + b"s" * 200 + b'\n";5', b"6;7", b'8;""']
+    data = b"\n".join(rows) + b"\n"
+    for block in (1, 3, 20, 1 << 18):
+        with patch.object(expand, "BLOCK", block):
+            source, spec = BytesSource("drop", data), InputSpec(format="csv", delimiter=";", max_record_bytes=100)
+            inspection = inspect(source, spec)
+            records = list(Packager(source, spec, OutputSpec("ndjson", 1 << 40), inspection).replay())
+        assert inspection.records == 6
+        assert [r.problem is not None for r in records] == [False, True, False, True, False, False]
+        assert [r.line for r in records] == [2, 3, 4, 5, 8, 9]
+
+
 columns = st.sampled_from(list(KINDS)).flatmap(
     lambda kind: st.tuples(
         st.just(kind),

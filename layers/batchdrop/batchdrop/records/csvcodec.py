@@ -108,7 +108,7 @@ class CsvCodec:
 def csv_form(spec: InputSpec, rows: CsvSpec | None = None) -> Form:
     """How CSV stands in a stream; without `rows`, its records can only be counted."""
     rows = rows or CsvSpec(delimiter=ord(spec.delimiter), quote=ord(spec.quote), longest=spec.max_record_bytes)
-    return Form(Kernel(rows), partial(RowSkipper, spec.quote.encode()), b"\n", b"\r\n")
+    return Form(Kernel(rows), partial(RowSkipper, spec.quote.encode(), spec.delimiter.encode()), b"\n", b"\r\n")
 
 
 def _op(step: Step, columns: Columns) -> Op:

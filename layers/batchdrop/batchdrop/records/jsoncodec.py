@@ -123,7 +123,7 @@ def json_form(*, is_array: bool, records: JsonSpec | None = None) -> Form:
     """How JSON stands in a stream; without `records`, they can only be counted."""
     if not is_array:
         return Form(Kernel(records or JsonSpec()), LineSkipper, b"\n")
-    return Form(Kernel(records or JsonSpec(is_array=True)), ElementSkipper, b"," if records else b"")
+    return Form(Kernel(records or JsonSpec(is_array=True)), ElementSkipper, b"," if records else b"", b" \t\r\n")
 
 
 def source_path(name: str, rename: Mapping[str, str]) -> tuple[str, ...]:

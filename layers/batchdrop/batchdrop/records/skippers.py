@@ -20,19 +20,27 @@ class LineSkipper:
 
 
 class RowSkipper:
-    """A CSV row: a line break ends it where the quotes before it are even."""
+    """A CSV row: the first line break that is not within quotes ends it. Only a quote that begins a cell opens any."""
 
-    def __init__(self, quote: bytes) -> None:
-        self._quote, self._odd = quote, 0
+    def __init__(self, quote: bytes, delimiter: bytes) -> None:
+        self._quote, self._delimiter = quote, delimiter
+        self._marks = re.compile(b"[\n%b]" % re.escape(quote + delimiter))
+        self._in_quotes = False
+        self._opens_at = 0  # a quote here opens; so does one right behind a closing one, as the two are one character
 
     def skip(self, data: bytes) -> int:
-        at = 0
-        while (end := data.find(b"\n", at) + 1) > 0:
-            self._odd ^= data.count(self._quote, at, end) & 1
-            if not self._odd:
-                return end
-            at = end
-        self._odd ^= data.count(self._quote, at) & 1
+        for match in self._marks.finditer(data):
+            at, mark = match.start(), match.group()
+            if mark == self._quote:
+                if self._in_quotes:
+                    self._in_quotes, self._opens_at = False, at + 1
+                else:
+                    self._in_quotes = at == self._opens_at
+            elif not self._in_quotes and mark == self._delimiter:
+                self._opens_at = at + 1
+            elif not self._in_quotes:
+                return at + 1
+        self._opens_at -= len(data)
         return -1
 
 
