@@ -112,5 +112,6 @@ def test_a_json_record_that_could_not_be_read_is_not_sent_until_it_is_mended(arr
     row = rejects(b'{"id":1}\nxx\n').splitlines(keepends=True)[1]
     mended = row.replace(b'"batchdrop_raw":"xx"', b'"id":7')
     data = b"[%b,%b]" % (row.strip(), mended.strip()) if array else row + mended
-    assert [code for _, code in problems(data)] == ["not_mended"]
-    assert sent(data) == [{"id": 7}]
+    for spec in (InputSpec(), InputSpec(id=("id",), required=("id",), rename={"batchdrop_raw": "x"})):
+        assert [code for _, code in problems(data, spec)] == ["not_mended"]
+        assert sent(data, spec) == [{"id": 7}]

@@ -66,7 +66,7 @@ class JsonCodec:
         return Entry(encoded, problem, self._id_of(record))
 
     def _encode(self, raw: bytes) -> tuple[bytes | None, Problem | None]:
-        if problem := record_problem(raw, self.spec.max_depth) or self._field_problem(raw):
+        if problem := record_problem(raw, self.spec.max_depth) or _not_mended(raw) or self._field_problem(raw):
             return None, problem
         if self._rewrites or b'"batchdrop_line"' in raw:
             raw, clash = self._rewritten(raw)
@@ -92,8 +92,6 @@ class JsonCodec:
     def _rewritten(self, raw: bytes) -> tuple[bytes, Problem | None]:
         fields = _fields.decode(raw)
         ours = set(OUR_COLUMNS) if set(OUR_COLUMNS) <= fields.keys() else set()
-        if ours and UNREAD in fields:
-            return raw, Problem("not_mended", f"put the mended record's own fields in the place of {UNREAD}", UNREAD)
         fields = {k: v for k, v in fields.items() if k not in ours and k not in self.spec.drop}
         kept = {self.spec.rename.get(k, k): v for k, v in fields.items()}
         clash = Problem("duplicate_key", "a field gets the name of another by input.rename")
@@ -104,6 +102,13 @@ class JsonCodec:
             return None
         parts = [id_text(_value_at(raw, path)) for path in self._paths]
         return self.spec.id_joiner.join(p for p in parts if p) if all(parts) else None
+
+
+def _not_mended(raw: bytes) -> Problem | None:
+    """A line of a rejects file, in which a record that could not be read still stands as a text."""
+    if UNREAD.encode() in raw and {UNREAD, *OUR_COLUMNS} <= _fields.decode(raw).keys():
+        return Problem("not_mended", f"put the mended record's own fields in the place of {UNREAD}", UNREAD)
+    return None
 
 
 def _value_at(raw: bytes, path: tuple[str, ...]) -> bytes | None:
