@@ -267,6 +267,15 @@ def test_a_ready_made_zip_that_cannot_be_trusted_is_refused(
     assert refused.value.reason == reason
 
 
+@pytest.mark.parametrize("option", ["max_ratio", "max_expanded_bytes"])
+def test_how_far_a_ready_made_zip_may_expand_is_the_route_s(option: str) -> None:
+    data = make_zip(lambda z: z.writestr("p.json", b'[{"a":"' + b"x" * 2_000_000 + b'"}]', zipfile.ZIP_DEFLATED))
+    most = {"max_ratio": 2_000}
+    assert Drop({"all.zip": data}, ready=None).look(zipped(), **most)["ready"]
+    with pytest.raises(DropRefused, match="beyond the limit"):
+        Drop({"all.zip": data}, ready=None).look(zipped(), **most | {option: 100})
+
+
 # --- files one by one ---
 
 

@@ -79,7 +79,8 @@ class opened:  # noqa: N801 - used as a context, like `open`
     def __init__(self, member: Member, spec: InputSpec, rules: SetRules) -> None:
         self.payload = spooled(chunks(member.source))
         with self.payload.open() as stream, naming(member.name):
-            check_zip(stream, _pattern(rules), ZipCaps(max_expanded_bytes=spec.max_expanded_bytes))
+            caps = ZipCaps(max_expanded_bytes=spec.max_expanded_bytes, max_ratio=spec.max_ratio)
+            check_zip(stream, _pattern(rules), caps)
         self._archive = zipfile.ZipFile(self.payload.open())
 
     def __enter__(self) -> tuple[Payload, list[Member]]:
