@@ -9,22 +9,26 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from batchdrop import arrive, ledger, notify, poll, verdict
 from batchdrop.destinations import REGISTRY, destination
+from batchdrop.parcels import input_spec
+from batchdrop.records import idhashes, inspect
 from batchdrop.records.columns import OUR_COLUMNS
 from batchdrop.records.spec import InputSpec
 from batchdrop.records.verdicts import MESSAGE
-from batchdrop.route import COMMON
+from batchdrop.route import COMMON, read_route
 from batchdrop.words import JobOutcome, RecordOutcome
 from local import emulator
-from tests.docs.pages import REPO
+from tests.docs.pages import REPO, blocks
 
 README = (REPO / "README.md").read_text("utf-8")
 HOW = (REPO / "docs/how-it-works.md").read_text("utf-8")
 ROUTES = (REPO / "docs/routes.md").read_text("utf-8")
 BATCHDROP = Path(sys.executable).parent / "batchdrop"
 REPORTS = (REPO / "docs/reports.md").read_text("utf-8")
+ROUTE_SAMPLES = [block for block in blocks("yaml") if "destination" in (yaml.safe_load(block.text) or {})]
 
 
 def test_the_limits_in_the_readme_are_those_of_the_code() -> None:
@@ -34,17 +38,29 @@ def test_the_limits_in_the_readme_are_those_of_the_code() -> None:
     assert f"may expand {spec.max_ratio} times and to {spec.max_expanded_bytes // 10**9} GB" in README
     assert f"A job lives at most {(COMMON['deadline'].maximum or 0) / 86400:g} days" in README
     assert f"If port {emulator.PORT} is" in README
+    assert f"More than {idhashes.MAX_DUPLICATES:,} records that repeat an id refuse the file" in README
+    assert f"More than {idhashes.MAX_DUPLICATES:,} records that repeat an id refuse the whole file" in ROUTES
+
+
+def test_what_becomes_of_repeated_ids_by_default_is_what_the_page_says() -> None:
+    naming = [name for name in sorted(REGISTRY) if destination(name).names_rejects]
+    assert f"names those it refuses ({', '.join(naming)}), else allow" in ROUTES
+    for block in ROUTE_SAMPLES:
+        raw = {**yaml.safe_load(block.text)}
+        raw["input"] = {key: value for key, value in raw.get("input", {}).items() if key != "duplicates"}
+        route = read_route("sample", raw)
+        spec = input_spec(route, route.vendor.output(route.account))
+        assert spec.duplicates == ("reject" if raw["destination"] in naming and spec.id else "allow")
 
 
 def test_the_figures_of_how_it_works_are_those_of_the_code() -> None:
-    assert (
-        f"Items go after {ledger.RETENTION // 86400}\ndays" in HOW
-        or f"Items go after {ledger.RETENTION // 86400} days" in HOW
-    )
-    assert f"within {notify.HINT_WINDOW_MS // 1000} seconds" in HOW
+    how = " ".join(HOW.split())
+    assert f"Items go after {ledger.RETENTION // 86400} days" in how
+    assert f"within {notify.HINT_WINDOW_MS // 1000} seconds" in how
     assert poll.HINT_WINDOW * 1000 == notify.HINT_WINDOW_MS
     assert verdict.RETRY_AFTER_CAP == 6 * 3600
     assert f"shortened to {MESSAGE} characters" in REPORTS
+    assert f"up to {inspect.READY_BYTES // 10**6} MB and {inspect.READY_FILES} batches" in how
 
 
 def test_the_table_of_steps_is_the_destinations_own() -> None:

@@ -32,7 +32,10 @@ MOST_SPANS = 90  # of a drop: its job keeps where they begin
 MOST_WORKERS = 40  # the workflow starts no more at a time
 SIDE_BY_SIDE = {
     "above": Field(
-        "integer", "bytes of a plain file above which it is cut into spans of an eighth of that", 10**10, minimum=1
+        "integer",
+        "bytes of a plain file above which it is cut into spans of at least an eighth of that",
+        10**10,
+        minimum=1,
     ),
     "workers": Field(
         "integer", "at most so many spans are submitted at a time; 1: none is cut", 8, minimum=1, maximum=MOST_WORKERS

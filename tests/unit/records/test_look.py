@@ -230,7 +230,7 @@ def test_repeated_ids_are_found_however_few_are_held_in_memory(
 def test_ids_that_repeat_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(idhashes, "MAX_DUPLICATES", 3)
     for same in (b"1\n" * 9, b"".join(b"%d\n" % (n // 2) for n in range(10))):
-        with pytest.raises(DropRefused, match="more than 3 records repeat an id"):
+        with pytest.raises(DropRefused, match=r"more than 3 records repeat an id; set input\.duplicates to allow"):
             look(BytesSource("drop.csv", b"id\n" + same), InputSpec(id=("id",), duplicates="reject"), None)
 
 

@@ -65,7 +65,11 @@ class Haplo:
         "base_url": Field("text", "your Haplo application's address, without a path"),
         "control": Field("text", "name of the set's control file; the other files go under their own names"),
         "mode": Field("text", "import for real, or try it in the vendor's dry run", "run", choices=("run", "dry-run")),
-        "comment": Field("text", "comment on the control file and the batches; default: the job's id", None),
+        "comment": Field(
+            "text",
+            "comment on the control file and the batches; default: batchdrop, with job and number on a batch",
+            None,
+        ),
         "oversize": Field(
             "text",
             "a JSON or TSV file over 16 MiB: several batches with a part each, or a refusal of the set",

@@ -20,7 +20,8 @@ _Starts = c_uint32 * (PARTS + 1)
 
 
 def too_many() -> DropRefused:
-    return DropRefused("duplicates", f"more than {MAX_DUPLICATES} records repeat an id")
+    many = f"more than {MAX_DUPLICATES} records repeat an id"
+    return DropRefused("duplicates", f"{many}; set input.duplicates to allow if that is meant")
 
 
 def new_name(kind: str) -> str:

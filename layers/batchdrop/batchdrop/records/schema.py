@@ -43,7 +43,13 @@ PROPERTIES: dict[str, dict[str, object]] = {
     "header": _names("names of the CSV columns, where the file has no header line"),
     "json_key": _text("the key that holds the array, where the JSON is an object"),
     "required": _names("fields every record must have"),
-    "duplicates": _one_of("what to do with ids that come again in one file", "reject", "last_wins", "allow"),
+    "duplicates": _one_of(
+        "what to do with ids that come again in one file; default: reject where records have an id and the vendor names"
+        " those it refuses (mediarithmics, sherpa), else allow",
+        "reject",
+        "last_wins",
+        "allow",
+    ),
     "max_record_bytes": _count("a longer record is invalid"),
     "max_expanded_bytes": _count("a compressed file that expands beyond this is refused"),
     "max_ratio": _count("a compressed file that expands more than this many times is refused"),
@@ -54,6 +60,7 @@ PROPERTIES: dict[str, dict[str, object]] = {
 def input_schema(description: str) -> dict[str, object]:
     """JSON Schema of a route's `input`."""
     defaults = {f.name: f.default for f in fields(InputSpec) if f.default not in (MISSING, None, ())}
+    del defaults["duplicates"]  # it depends on the vendor
     properties = {
         name: found | ({"default": defaults[name]} if name in defaults else {}) for name, found in PROPERTIES.items()
     }
