@@ -158,6 +158,7 @@ PROBES: Mapping[str, Callable[[Caller], object]] = {
     "get an item": _ledger("get_item", Key=_ITEM),
     "put an item": _ledger("put_item", Item=_ITEM, ConditionExpression="attribute_exists(pk)"),
     "note a hint": _update(_ITEM, "hint_at"),
+    "note a callback": _update(_ITEM, "callback_at"),
     "leave a task token": _update(_ITEM, "task_token"),
     "change a job": _update(_ITEM, "outcome"),
     "get an item of no job": _ledger("get_item", Key=_FOREIGN),

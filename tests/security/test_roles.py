@@ -16,7 +16,7 @@ from tests.e2e.rig import FAR_OFF, Rig
 from tests.security.probes import PROBES, Caller, caller, statements_of
 from tests.template.translated import resources
 
-UPDATE = ("note a hint", "leave a task token", "change a job")
+UPDATE = ("note a hint", "note a callback", "leave a task token", "change a job")
 MAY: dict[str, set[str]] = {
     "SubmitRole": {
         "read a drop", "read a drop's version", "list drops", "write a batch", "read a batch", "delete a batch",
@@ -25,7 +25,7 @@ MAY: dict[str, set[str]] = {
         "look at the queue", "put hashes aside", "read hashes", "delete hashes",
     },
     "PollRole": {"get an item", *UPDATE, "query items", "read a vendor's secret"},
-    "WebhookRole": {"note a hint", "read the notification keys"},
+    "WebhookRole": {"note a hint", "note a callback", "read the notification keys"},
     "FinishRole": {
         "read a drop's version", "list drops", "write a batch", "read a batch", "write a report", "read a report",
         "write a part", "delete a part", "list parts", "give up an upload", "get an item", *UPDATE, "query items",

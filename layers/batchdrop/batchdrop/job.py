@@ -66,7 +66,8 @@ class Job(_Stored):
     failure: dict[str, Any] = field(default_factory=dict)  # {reason, message}: why nothing (more) will be sent
     warnings: list[str] = field(default_factory=list)
     # waiting
-    hint_at: int = 0
+    hint_at: int = 0  # somebody asked for a look: the vendor, who submitted, or who canceled
+    callback_at: int = 0  # the vendor called, the last time that was heeded
     task_token: str = ""
     cancel_at: int = 0
     # the end

@@ -95,9 +95,10 @@ class Ledger:
         return self._job(job, changes, expect)
 
     def hint(self, job_id: str, window_ms: int) -> Job:
-        """Record that somebody called; `ConditionFailed` if the job is closed, unknown, or was called a moment ago."""
+        """Record that the vendor called; `ConditionFailed` if the job is closed, unknown, or was hinted at just now."""
         fresh: dict[str, Expect] = {"hint_at": AbsentOrBelow(self.now() - window_ms), "closed_at": Absent()}
-        return Job.from_item(self.table.update(job_key(job_id), {"hint_at": self.now()}, expect=fresh))
+        called = {"hint_at": (now := self.now()), "callback_at": now}
+        return Job.from_item(self.table.update(job_key(job_id), called, expect=fresh))
 
     def close(self, job: Job, changes: Mapping[str, object]) -> Job:
         """End the job, once; returns it as it ended."""

@@ -175,7 +175,8 @@ def test_a_job_ends_once(bench: Bench) -> None:
 def test_a_hint_is_heeded_once_in_its_window_and_gets_the_waiters_token(bench: Bench) -> None:
     bench.ledger.claim(job())
     bench.ledger.change(job(), {"task_token": "t"}, {})
-    assert bench.ledger.hint("j", 30_000).task_token == "t"
+    hinted = bench.ledger.hint("j", 30_000)
+    assert (hinted.task_token, hinted.callback_at) == ("t", hinted.hint_at)
     with pytest.raises(ConditionFailed) as again:
         bench.ledger.hint("j", 30_000)
     assert again.value.item is not None

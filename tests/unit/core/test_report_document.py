@@ -63,12 +63,17 @@ def test_the_counts_of_the_batches_add_up_to_those_of_the_job() -> None:
 
 
 def test_times_are_iso_in_utc_and_in_order() -> None:
-    found = document(job(hint_at=AT + 59_000, cancel_at=AT + 58_000), [batch()])
+    found = document(job(callback_at=AT + 59_000, cancel_at=AT + 58_000), [batch()])
     assert (found["started_at"], found["finished_at"]) == ("2026-01-31T12:00:00.000Z", "2026-01-31T12:01:02.000Z")
     times = [moment["at"] for moment in found["timeline"]]
     assert times == sorted(times)
     assert found["timeline"][0]["event"] == "claimed"
     assert {"last callback", "cancel asked for"} <= {moment["event"] for moment in found["timeline"]}
+
+
+def test_a_job_that_was_woken_by_others_than_the_vendor_tells_of_no_callback() -> None:
+    found = document(job(hint_at=AT + 59_000, cancel_at=AT + 59_000), [batch()])
+    assert not any("callback" in moment["event"] for moment in found["timeline"])
 
 
 def test_a_timeline_stays_short_however_many_the_batches() -> None:

@@ -85,7 +85,7 @@ def _batch(batch: Batch) -> dict[str, Any]:
 
 
 def _timeline(job: Job, batches: Sequence[Batch], outcome: JobOutcome, now: int) -> list[dict[str, str | None]]:
-    moments = [(job.created_at, "claimed"), (job.packaged_at, "submission ended"), (job.hint_at, "last callback")]
+    moments = [(job.created_at, "claimed"), (job.packaged_at, "submission ended"), (job.callback_at, "last callback")]
     moments += [(job.cancel_at, "cancel asked for"), (now, f"report written: {outcome.value}")]
     for batch in batches if len(batches) <= 50 else [batches[0], batches[-1]]:
         name = f"batch {batch.n}"
