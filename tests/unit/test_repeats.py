@@ -42,3 +42,19 @@ def test_rows_whose_cells_do_not_fit_the_header_are_not_dropped_again_unmended(d
 
     with pytest.raises(CannotOperate, match="mend them"):
         rerun(desk, report["job_id"], only_rejected=True)
+
+
+def test_of_a_drop_that_was_refused_as_a_whole_there_is_no_record_to_drop_again(desk: Desk) -> None:
+    report = desk.run(desk.drop({"a.csv": b"id,n\n1,caf\xe9\n"}, ready=None))
+    assert (report["outcome"], report["failure"]["reason"]) == ("failed", "encoding")
+
+    with pytest.raises(CannotOperate, match="refused, so its rejects file is empty: mend the file and drop it again"):
+        rerun(desk, report["job_id"], only_rejected=True)
+
+
+def test_of_a_drop_all_of_which_was_accepted_there_is_nothing_to_drop_again(desk: Desk) -> None:
+    report = desk.run(desk.drop({"a.csv": b"id\n1\n"}, ready=None))
+    assert report["outcome"] == "completed"
+
+    with pytest.raises(CannotOperate, match="no record is named that was refused or never sent"):
+        rerun(desk, report["job_id"], only_rejected=True)

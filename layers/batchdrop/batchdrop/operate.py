@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from batchdrop.arrive import claim_again
 from batchdrop.drop import Drop
@@ -171,6 +172,8 @@ def _drop_rejects(world: World, old: Job) -> Drop:
             f"job {old.job_id} has rows with too few or too many cells, whose values nobody may guess: "
             f"`batchdrop rejects {old.job_id} -o FILE`, mend them, and drop the file"
         )
+    if not report["rejects"]:
+        raise CannotOperate(_nothing_in_it(old, report))
     name = str(report["rejects_file"])
     found = world.objects.head(ObjectRef(bucket, place + name))
     key = f"drops/{old.route}/{old.job_id}.{name}"
@@ -178,3 +181,13 @@ def _drop_rejects(world: World, old: Job) -> Drop:
         world.objects.put(old.bucket, key, body.read())
     ref = world.objects.head(ObjectRef(old.bucket, key))
     return Drop(ref.bucket, ref.key, ref.version_id, ref.size)
+
+
+def _nothing_in_it(old: Job, report: Mapping[str, Any]) -> str:
+    """Why a rejects file has no record: dropped again it would make a job about nothing."""
+    if report["outcome"] != JobOutcome.FAILED or report["batches"]:
+        return f"the rejects file of job {old.job_id} is empty: no record is named that was refused or never sent"
+    return (
+        "the file as a whole was refused, so its rejects file is empty: mend the file and drop it again, "
+        "or `batchdrop rerun` without --only-rejected"
+    )
