@@ -326,8 +326,8 @@ class Submission(ABC):
         except (Rejected, AuthExpired) as error:
             return self._undecided(batch, step, f"the vendor would not say: {error}")
         if isinstance(answer, Found):
-            batch = replace(batch, receipt={**batch.receipt, **answer.receipt})
-            return self._submitted(replace(batch, warnings=[*batch.warnings, "found at the vendor and adopted"]))
+            warnings = [*batch.warnings, f"batch {batch.n}: found at the vendor and adopted"]
+            return self._submitted(replace(batch, receipt={**batch.receipt, **answer.receipt}, warnings=warnings))
         if isinstance(answer, NotThere):
             return self._again(batch, step, flagged=batch.flagged)
         return self._undecided(batch, step, answer.why)

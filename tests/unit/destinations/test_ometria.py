@@ -333,7 +333,7 @@ def test_a_process_call_without_a_proper_answer_is_settled_by_the_report(
     report = desk.run(desk.drop(SET))
     assert report["outcome"] == "completed"
     assert len(sim.commits) == len(sim.calls("process")) == 1
-    assert "found at the vendor and adopted" in report["warnings"]
+    assert "batch 1: found at the vendor and adopted" in report["warnings"]
 
 
 def test_a_process_call_that_never_arrived_is_held_not_repeated(desk: Desk, sim: OmetriaSimulator) -> None:

@@ -53,7 +53,15 @@ def test_every_number_equals_the_one_in_the_document(build: Callable[[], Documen
         for value, text in shown:
             assert value == str(wanted), path
             if not path.endswith(("size", "bytes")):
-                assert text == f"{wanted:,}", path
+                assert text == (f"{wanted}" if path.endswith((".n", ".line")) else f"{wanted:,}"), path
+
+
+def test_numbers_of_batches_and_lines_are_written_as_a_search_would_have_them() -> None:
+    reject = {"line": 25_424, "id": "7", "outcome": "invalid", "code": "bad", "message": "bad"}
+    page = Parsed(render(samples.report(batches=[samples.batch(1_700_001)], rejects=[reject])))
+    assert "1,700,001" not in page.text
+    assert page.text.count("1700001") >= 3  # in the timeline and both tables
+    assert page.numbers["rejects.0.line"] == [("25424", "25424")]
 
 
 def test_the_number_of_batches_beyond_the_table_is_told_in_words() -> None:
@@ -147,9 +155,9 @@ def test_in_the_timeline_no_span_begins_where_another_left_off() -> None:
     """Spans are submitted at the same time: when the worker of the second began is not known."""
     each = [samples.batch(100_001, begin=40.0), samples.batch(200_001, begin=30.0), samples.batch(200_002, begin=50.0)]
     page = Parsed(render(samples.report(batches=each, finished_at=samples.at(200))))
-    assert "Batch 100,001: packaging 40 s; submission 3 s" in page.text
-    assert "Batch 200,001: submission 3 s" in page.text
-    assert "Batch 200,002: packaging 17 s; submission 3 s" in page.text
+    assert "Batch 100001: packaging 40 s; submission 3 s" in page.text
+    assert "Batch 200001: submission 3 s" in page.text
+    assert "Batch 200002: packaging 17 s; submission 3 s" in page.text
 
 
 def _contrast(one: str, other: str) -> float:

@@ -69,3 +69,8 @@ def code_spans(text: str) -> Html:
 def number(value: int, at: str) -> Html:
     """A number of the report; `at` names where in the document it stands, so that anybody can compare."""
     return el("data", f"{value:,}", value=value, data_at=at)
+
+
+def name_number(value: int, at: str) -> Html:
+    """A number that names something, such as a line of the file: written so that a search for it finds it."""
+    return el("data", f"{value}", value=value, data_at=at)

@@ -66,7 +66,7 @@ def _lines(report: Doc) -> list[Line]:
     for batch, last in zip(batches, [*batches[:1], *batches], strict=False):
         if integer(batch, "n") // NUMBERS != integer(last, "n") // NUMBERS:
             before = []  # another span: when its worker began is not told
-        lines.append(Line(f"{integer(batch, 'n'):,}", _spans(batch, before, end)))
+        lines.append(Line(f"{integer(batch, 'n')}", _spans(batch, before, end)))
         before += [moment(batch, "packaged_at"), moment(batch, "submitted_at")]
         before = [max((at for at in before if at), default=None)]
     if len(lines) <= MOST_ROWS:

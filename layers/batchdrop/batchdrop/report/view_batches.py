@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from batchdrop.report.markup import Html, el, foreign, join, number
+from batchdrop.report.markup import Html, el, foreign, join, name_number, number
 from batchdrop.report.reading import Doc, integer, mapping, mappings, text
 from batchdrop.report.table import Column, table
 from batchdrop.report.timeline import MOST_ROWS, timeline
@@ -58,7 +58,7 @@ def _account(index: int, batch: Doc) -> tuple[Html | str, ...]:
     mark = el("span", "*", title="inferred") if batch.get("inferred") else None
     numbers = [(name, number(integer(counts, name), f"{at}.counts.{name}")) for name in RECORD_OUTCOMES]
     return (
-        number(integer(batch, "n"), f"{at}.n"),
+        name_number(integer(batch, "n"), f"{at}.n"),
         _state(batch),
         _receipt(mapping(batch, "receipt")),
         number(integer(batch, "records"), f"{at}.records"),
@@ -92,7 +92,7 @@ def _times(shown: Sequence[Doc]) -> Html:
     columns = (Column("batch", "n"), *(Column(name, "s") for name in _TIMES), Column("sha256", "w"))
     rows = [
         (
-            f"{integer(batch, 'n'):,}",
+            f"{integer(batch, 'n')}",
             *(stamp(batch, f"{name}_at") for name in _TIMES),
             el("code", foreign(text(batch, "sha256"), 80)),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from batchdrop.report.links import link
-from batchdrop.report.markup import Html, el, foreign, join, number
+from batchdrop.report.markup import Html, el, foreign, join, name_number, number
 from batchdrop.report.reading import Doc, integer, mapping, mappings, text
 from batchdrop.report.svg import mini_bar, shares_bar, swatch
 from batchdrop.report.table import Column, table
@@ -74,7 +74,7 @@ def rejects(report: Doc) -> Html | None:
 
 
 def _reject(index: int, reject: Doc) -> tuple[Html, ...]:
-    line = number(integer(reject, "line"), f"rejects.{index}.line") if text(reject, "line") else join("–")
+    line = name_number(integer(reject, "line"), f"rejects.{index}.line") if text(reject, "line") else join("–")
     return (
         line,
         foreign(text(reject, "id"), 120),
