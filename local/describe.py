@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from batchdrop.job import Batch, Job
@@ -117,7 +118,11 @@ def short(job: Job) -> str:
 
 def counted(job: Job) -> str:
     """`3 records: 2 accepted, 1 invalid`."""
-    counts = job.counts
+    return account(job.counts)
+
+
+def account(counts: Mapping[str, int]) -> str:
+    """The same of the counts alone."""
     some = [f"{int(counts[o])} {o}" for o in RecordOutcome if counts.get(o)]
     records = int(counts.get("records", 0))
     return f"{records} record{'' if records == 1 else 's'}" + (f": {', '.join(some)}" if some else "")

@@ -40,6 +40,7 @@ def progress_of(job: Job, batches: Sequence[Batch], now: int) -> Progress:
     total = int(job.inspection.get("expanded_bytes") or job.size)
     packaged = _packaged(job, batches, total)
     rate = None if job.packaged_at or job.is_closed else _rate(job, batches, total)
+    batches = [batch for batch in batches if batch.records]  # one of invalid records alone is never sent
     states = [batch.status for batch in batches]
     done = sum(not state.is_open for state in states)
     at_vendor = states.count(BatchState.SUBMITTED)

@@ -167,8 +167,9 @@ def _print(found: DryRun, route: Route, *, is_set: bool) -> None:
 
 
 def _place(refused: DropRefused) -> str:
-    if refused.line is not None and f"line {refused.line}" not in str(refused):
-        return f" (line {refused.line})"
+    """Where it is, unless the message says so; the line is enough, where it is known."""
+    if refused.line is not None:
+        return "" if f"line {refused.line}" in str(refused) else f" (line {refused.line})"
     return f" (byte {refused.offset})" if refused.offset is not None and "byte" not in str(refused) else ""
 
 

@@ -133,8 +133,7 @@ def _print(report: dict[str, Any], place: str) -> None:
     show.outcome(report["outcome"], one_line(report["outcome"] + reason))
     show.plain(f"drop:     s3://{report['drop']['bucket']}/{one_line(report['drop']['key'])}")
     show.plain(f"report:   {place}")
-    counted = ", ".join(f"{count} {name}" for name, count in report["counts"].items() if count)
-    show.plain(f"records:  {counted or 'none'}")
+    show.plain(f"records:  {describe.account(report['counts'])}")
     for warning in report["warnings"]:
         show.plain(f"warning:  {one_line(warning)}")
     sample = report["rejects"]

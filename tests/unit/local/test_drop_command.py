@@ -8,7 +8,9 @@ import pytest
 from rich.console import Console
 
 from batchdrop.drop import job_id
+from batchdrop.errors import DropRefused
 from local import upload
+from local.verbs import dropping
 from tests.unit.local.conftest import DROPS, Run, Shop, aws
 
 ROUTE = {"destination": "datagroup", "account": {"notification_method": "none"}, "secret": "people-main"}
@@ -141,6 +143,18 @@ def test_a_check_says_what_would_be_sent_and_what_not_without_any_stack(
 def test_a_good_file_checks_out_with_zero(run: Run, tmp_path: Path, route_file: Path) -> None:
     (tmp_path / "a.ndjson").write_text('{"email": "a@example.org"}\n')
     assert run("check", tmp_path / "a.ndjson", "--route", route_file).code == 0
+
+
+@pytest.mark.parametrize(
+    ("refused", "place"),
+    [
+        (DropRefused("x", "a quote is left open in line 3", line=3, offset=20), ""),
+        (DropRefused("x", "a quote is left open", line=3, offset=20), " (line 3)"),
+        (DropRefused("x", "a quote is left open", offset=20), " (byte 20)"),
+    ],
+)
+def test_the_place_of_a_refusal_is_told_once(refused: DropRefused, place: str) -> None:
+    assert dropping._place(refused) == place
 
 
 def test_a_file_that_cannot_be_used_at_all_is_refused_with_the_place(

@@ -121,8 +121,14 @@ def test_a_report_is_printed_for_people_and_whole_as_json(run: Run, shop: Shop) 
     shop.put_result(job, "report.json", json.dumps(REPORT))
     assert run("report", "j1", "--json").json == REPORT
     text = run("report", "j1").out
-    assert "records:  3 records, 2 accepted, 1 invalid" in text
+    assert "records:  3 records: 2 accepted, 1 invalid" in text
     assert "3\t7\tinvalid\trow_too_long\tthe row has 3 cells" in text
+
+
+def test_a_report_about_one_record_says_record(run: Run, shop: Shop) -> None:
+    counts = Counts(accepted=1).as_dict()
+    shop.put_result(shop.job(outcome="completed"), "report.json", json.dumps(REPORT | {"counts": counts}))
+    assert "records:  1 record: 1 accepted\n" in run("report", "j1").out
 
 
 def test_a_job_that_has_not_ended_has_no_report_yet(run: Run, shop: Shop) -> None:

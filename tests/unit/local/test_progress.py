@@ -21,7 +21,8 @@ def job(**more: Any) -> Job:
 
 
 def batch(n: int, state: str, offset: int, **more: Any) -> Batch:
-    known: dict[str, Any] = {"end": {"offset": offset, "line": 1, "ordinal": 1}, "packaged_at": NOW + n * 1000, **more}
+    end = {"offset": offset, "line": 1, "ordinal": 1}
+    known: dict[str, Any] = {"records": 1, "end": end, "packaged_at": NOW + n * 1000, **more}
     return Batch("0123456789abcdef" * 2, n, "o", state, 1, **known)
 
 
@@ -60,6 +61,15 @@ def test_once_the_vendor_is_done_the_results_read_tell_how_long_the_others_take(
     assert progress_of(job(packaged_at=NOW), batches, NOW + 5000).left == 4.0
     ended = progress_of(job(packaged_at=NOW, outcome="completed", closed_at=NOW + 9000), batches, NOW + 9000)
     assert ended.left is None
+
+
+def test_a_batch_of_invalid_records_alone_is_packaged_but_never_sent() -> None:
+    batches = [
+        batch(1, "succeeded", 400, records=0, invalid=3, done_at=NOW + 1, collected_at=NOW + 2),
+        batch(2, "submitted", 1000, submitted_at=NOW, last=True),
+    ]
+    found = progress_of(job(packaged_at=NOW), batches, NOW + 8000)
+    assert (found.packaged, found.sent, found.at_vendor, found.done, found.collected) == (1000, 1, 1, 0, 0)
 
 
 def test_of_a_drop_that_is_cut_each_span_counts_as_far_as_it_is_packaged() -> None:

@@ -176,13 +176,16 @@ def test_a_gzip_bomb_is_refused_early() -> None:
     with pytest.raises(DropRefused) as caught:
         inspect(BytesSource("x.gz", bomb), InputSpec(), check=check)
     assert caught.value.reason == "bomb"
+    assert "beyond 200 times its stored size; raise input.max_ratio in the route" in str(caught.value)
     assert read < 60_000_000 / 2 / (1 << 18)
 
 
 @pytest.mark.acceptance("B13")
 def test_expansion_beyond_the_absolute_cap_is_refused() -> None:
     data = gzipped(b"id\n" + b"".join(b"%d\n" % i for i in range(100_000)))
-    assert refusal(data, InputSpec(max_expanded_bytes=300_000)).reason == "bomb"
+    refused = refusal(data, InputSpec(max_expanded_bytes=300_000))
+    assert refused.reason == "bomb"
+    assert "beyond 300000 bytes; raise input.max_expanded_bytes in the route" in str(refused)
 
 
 @pytest.mark.acceptance("B13")

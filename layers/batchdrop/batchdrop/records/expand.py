@@ -97,8 +97,10 @@ def guarded(blocks: Iterator[bytes], stored_size: int, max_bytes: int, max_ratio
     for block in blocks:
         total += len(block)
         if total > max_bytes or total > allowed:
-            limit = f"{max_bytes} bytes" if total > max_bytes else f"{max_ratio} times its stored size"
-            raise DropRefused("bomb", f"the file expands beyond {limit}; raise the limit in the route if it is right")
+            limit, option = f"{max_ratio} times its stored size", "input.max_ratio"
+            if total > max_bytes:
+                limit, option = f"{max_bytes} bytes", "input.max_expanded_bytes"
+            raise DropRefused("bomb", f"the file expands beyond {limit}; raise {option} in the route if it is right")
         yield block
 
 
