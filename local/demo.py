@@ -150,7 +150,8 @@ def _drop(world: OperatorWorld, case: Case) -> str:
 def _row(world: World, case: Case, job: Job | None) -> tuple[object, ...]:
     if job is None:
         return case.route, case.destination, *[None] * 6, "no job", None
-    counts = [job.counts.get(name) for name in ("records", "accepted", "rejected", "invalid", "unconfirmed")]
+    told = ("records", "accepted", "rejected", "invalid", "unconfirmed")
+    counts = [f"{job.counts[name]:,}" if name in job.counts else None for name in told]
     seconds = f"{(job.closed_at - job.created_at) / 1000:.1f}" if job.is_closed else None
     batches = len(world.ledger.batches(job.job_id))
     return case.route, case.destination, *counts, batches, describe.state(job), seconds
