@@ -112,15 +112,20 @@ def _write(directory: Path, size: int) -> int:
             done += table.write(text)
             n += len(rows)
         array.write(b"]\n")
+    pack(files)
+    for every in (1, FAILS_EVERY):
+        with files.results(every).open("w") as out:
+            out.writelines(refusals(n, every))
+    return n
+
+
+def pack(files: Files) -> None:
+    """Make the packed file of the plain one."""
     import gzip
     import shutil
 
     with files.csv.open("rb") as plain, gzip.open(files.gz, "wb", 6) as packed:
         shutil.copyfileobj(plain, packed, 1 << 20)
-    for every in (1, FAILS_EVERY):
-        with files.results(every).open("w") as out:
-            out.writelines(refusals(n, every))
-    return n
 
 
 def refusals(records: int, every: int) -> Iterator[str]:
