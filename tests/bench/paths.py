@@ -68,7 +68,8 @@ PATHS = (
         packs=True,
         remark="pigz, on one core, is no part of the goal; it is there because people use it. Ours is zlib-ng's level "
         "5: its level 4 is a quarter faster, and 13 % above zlib's 6 in size; isal's levels are three times as fast, "
-        "and 20 % above. How far ahead level 5 is depends on the processor: 2.0 × on an Intel Xeon, 1.6 × on an AMD EPYC.",
+        "and 20 % above. How far ahead level 5 is depends on the processor: 2.0 × on an Intel Xeon, 1.6 × on an AMD "
+        "EPYC.",
     ),
     Path_("csv-split", "e. CSV split, header repeated", "csv", 128, (Goal(5),), remark=_HASHES),
     Path_("rejects", "f. rejects matched to source lines, 1 % refused", "csv", 128, (Goal(1, ("duckdb",)),)),
