@@ -39,14 +39,14 @@ def test_a_large_csv_file_is_submitted_in_spans_and_every_refused_line_is_exact(
     with SherpaSimulator(seconds_per_state=0.1) as vendor:
         vendor.options.types["items"] |= {"price": "double", "stock": "integer"}
         rig.route(
-            "large",
+            "spans",
             vendor,
             input={"format": "csv", "types": {"price": "number", "stock": "json"}},
             account__format="json",
             account__max_records=700,
             side_by_side={"above": 1_600_000, "workers": 4},
         )
-        job = rig.drop("large", "items.csv", body)
+        job = rig.drop("spans", "items.csv", body)
         report = rig.report(job, 200)
         assert vendor.violations == []
         sent = sum(commit.records for commit in vendor.commits)
@@ -72,8 +72,8 @@ def test_a_worker_of_one_span_that_is_killed_loses_and_repeats_nothing(rig: Rig)
     rows = [json.dumps({"id": f"{number}", "name": WIDE}) for number in range(4_000)]
     with DataGroupSimulator() as vendor:
         vendor.fault("slow", "upload", value=20)
-        rig.route("large-killed", vendor, side_by_side={"above": 500_000, "workers": 3})
-        job = rig.drop("large-killed", "people.ndjson", "\n".join(rows))
+        rig.route("spans-killed", vendor, side_by_side={"above": 500_000, "workers": 3})
+        job = rig.drop("spans-killed", "people.ndjson", "\n".join(rows))
         until_called(vendor, "upload")
         for worker in submit_workers(rig):
             worker.kill()
