@@ -117,7 +117,7 @@ def rejects(files: Files, out: Path, every: int) -> None:
 
 
 def match(parcels: Any, batch: Any, results: Path, file: Any) -> None:
-    from batchdrop.destinations.errorfile import IdSpec, RejectLines
+    from batchdrop.errorfile import IdSpec, RejectLines
     from batchdrop.matching import Tally, refused, rows_of_batch
     from batchdrop.refusals import Refusals
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from itertools import chain, islice
 
 from batchdrop.destinations.base import Reject
-from batchdrop.destinations.errorfile import LONGEST_LINE, RejectLines, lines_of
+from batchdrop.errorfile import LONGEST_LINE, RejectLines, lines_of
 from batchdrop.records.verdicts import LineForm, Refusal, Verdicts
 
 SAMPLE = 100  # rejects shown in a report

@@ -1,7 +1,7 @@
 //! Refusals as vendors tell them: an object a line, with the record's id and words about it.
 //!
 //! A line is taken where its id and words stand in its object, or the id in the one object within. What is unusual
-//! about a line is not judged here: it is left to the careful way (batchdrop/destinations/errorfile.py).
+//! about a line is not judged here: it is left to the careful way (batchdrop/errorfile.py).
 
 const std = @import("std");
 const types = @import("types.zig");

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchdrop.destinations.base import Reject
-from batchdrop.destinations.errorfile import IdSpec, RejectLines
+from batchdrop.errorfile import IdSpec, RejectLines
 from batchdrop.records.verdicts import MESSAGE
 from batchdrop.refusals import Refusals
 
@@ -155,7 +155,7 @@ def test_an_array_after_lines_is_read_to_its_end() -> None:
 
 
 def test_an_endless_line_is_read_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("batchdrop.destinations.errorfile.LONGEST_LINE", 3_000_000)
+    monkeypatch.setattr("batchdrop.errorfile.LONGEST_LINE", 3_000_000)
     monkeypatch.setattr("batchdrop.refusals.LONGEST_LINE", 3_000_000)
     data = b"x" * 6_500_000 + b'{"id":"a"}\n{"id":"b"}\n'
     given_ = lines(data, IdSpec(("id",), "/"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchdrop.destinations.errorfile import IdSpec, rejects_in
+from batchdrop.errorfile import IdSpec, rejects_in
 
 ID = IdSpec(("user.id", "at"), "/")
 

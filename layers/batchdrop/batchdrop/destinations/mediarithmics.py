@@ -35,7 +35,7 @@ from batchdrop.destinations.base import (
     status_of,
     text_field,
 )
-from batchdrop.destinations.errorfile import IdSpec, RejectLines
+from batchdrop.errorfile import IdSpec, RejectLines
 from batchdrop.errors import Ambiguous, Rejected
 from batchdrop.fields import Field
 from batchdrop.job import Batch
