@@ -79,13 +79,18 @@ def open_session(world: World, job: Job, route: Route) -> Session:
 def _secret(world: World, route: Route) -> Callable[[bool], Mapping[str, str]]:
     def get(fresh: bool) -> Mapping[str, str]:
         found = world.secrets.get(route.secret, fresh=fresh)
-        for name in route.vendor.secret:
-            value = found.get(name)
-            if not isinstance(value, str) or not value or value != value.strip():
-                raise SecretError(f'secret "{route.secret}": field "{name}" is missing, empty or has spaces around it')
+        wrong = next((name for name in route.vendor.secret if not _is_usable(found.get(name))), "")
+        if wrong and not fresh:
+            return get(True)  # it may have been mended since it was read
+        if wrong:
+            raise SecretError(f'secret "{route.secret}": field "{wrong}" is missing, empty or has spaces around it')
         return found
 
     return get
+
+
+def _is_usable(value: object) -> bool:
+    return isinstance(value, str) and bool(value) and value == value.strip()
 
 
 def _notification_url(world: World, job: Job, route: Route) -> str:
