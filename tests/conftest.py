@@ -1,4 +1,4 @@
-"""What every test gets: no AWS account in reach, whatever the machine's own configuration is."""
+"""What every test gets: no AWS account in reach, whatever the machine's own configuration is; and who runs it."""
 
 from __future__ import annotations
 
@@ -29,3 +29,17 @@ def fake_aws_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`make test` has two workers: the tests of the embedded AWS, which mostly wait, fill one while the others run.
+
+    They go first and stay together, as all of them share a stack; so do those of any other file, which share fixtures.
+    """
+    items.sort(key=lambda item: not _is_deployed(item))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("embedded AWS" if _is_deployed(item) else str(item.path)))
+
+
+def _is_deployed(item: pytest.Item) -> bool:
+    return "rig" in getattr(item, "fixturenames", ())
