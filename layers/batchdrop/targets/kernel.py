@@ -17,12 +17,13 @@ from pathlib import Path
 
 SOURCES = Path(__file__).resolve().parent.parent / "kernel"
 LOCK = SOURCES / "requirements.txt"
-# What every processor of the kind can do: AWS names no model. Without a C library, none is needed at run time.
+# What every processor of the kind can do, as AWS names no model; and what those can that swift.zig is for. Without a C
+# library, none is needed at run time.
 TARGETS = {
-    "arm64": ("-target", "aarch64-linux", "-mcpu", "generic"),
-    "x86_64": ("-target", "x86_64-linux", "-mcpu", "x86_64_v2"),
+    "arm64": ("aarch64-linux", "generic", "generic+sha2"),
+    "x86_64": ("x86_64-linux", "x86_64_v2", "x86_64_v2+sha+avx2"),
 }
-OPTIONS = ("-dynamic", "-O", "ReleaseSafe", "-fstrip")
+OPTIONS = ("-O", "ReleaseSafe", "-fstrip")
 
 
 def main(library: Path, architecture: str) -> None:
@@ -42,12 +43,18 @@ def main(library: Path, architecture: str) -> None:
 
 
 def compile_kernel(library: Path, architecture: str, environment: dict[str, str]) -> None:
+    target, plain, swift = TARGETS.get(architecture, ("native", "native", "native"))
     with tempfile.TemporaryDirectory() as place:
-        command = [
-            sys.executable, "-m", "ziglang", "build-lib", str(SOURCES / "kernel.zig"), *OPTIONS,
-            *TARGETS.get(architecture, ()), "--cache-dir", place, f"-femit-bin={Path(place, 'kernel')}",
-        ]  # fmt: skip
-        subprocess.run(command, check=True, env={**os.environ, **environment})
+
+        def build(kind: str, processor: str, made: str, *arguments: str) -> None:
+            command = [
+                sys.executable, "-m", "ziglang", kind, *arguments, *OPTIONS, "-target", target, "-mcpu", processor,
+                "--cache-dir", place, f"-femit-bin={Path(place, made)}",
+            ]  # fmt: skip
+            subprocess.run(command, check=True, env={**os.environ, **environment})
+
+        build("build-obj", swift, "swift.o", str(SOURCES / "swift.zig"), "-fPIC")
+        build("build-lib", plain, "kernel", str(SOURCES / "kernel.zig"), str(Path(place, "swift.o")), "-dynamic")
         Path(place, "kernel").replace(library)
 
 

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchdrop.errors import DropRefused
+from batchdrop.records import digest as digest_module
 from batchdrop.records import expand as expand_module
 from batchdrop.records import idhashes
 from batchdrop.records import inspect as inspect_module
@@ -177,12 +178,16 @@ def test_only_a_look_that_may_take_long_is_put_down(
     assert bool(kept) == is_large
 
 
-@given(st.lists(st.binary(max_size=200), max_size=8))
-def test_a_digest_put_down_and_taken_up_again_is_sha256(pieces: list[bytes]) -> None:
-    digest = Digest()
-    for piece in pieces:
-        digest.update(piece)
-        digest = Digest(digest.keep())
+@pytest.mark.parametrize("is_swift", sorted({False, digest_module.is_swift()}))
+@given(pieces=st.lists(st.binary(max_size=200), max_size=8))
+def test_a_digest_put_down_and_taken_up_again_is_sha256(is_swift: bool, pieces: list[bytes]) -> None:
+    """By the processor's own instructions, too, where it has them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(digest_module, "is_swift", lambda: is_swift)
+        digest = Digest()
+        for piece in pieces:
+            digest.update(piece)
+            digest = Digest(digest.keep())
     assert digest.hexdigest() == hashlib.sha256(b"".join(pieces)).hexdigest()
     assert digest.total == sum(map(len, pieces))
 
