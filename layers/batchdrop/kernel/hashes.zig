@@ -1,4 +1,4 @@
-//! Hashes of ids, put in order.
+//! Hashes of ids, put in order, or only those together that begin alike.
 
 const std = @import("std");
 const Hash = @import("types.zig").Hash;
@@ -22,30 +22,34 @@ pub fn sort(hashes: []Hash) void {
 fn sortBy(comptime bit: u6, hashes: []Hash) void {
     if (hashes.len <= FEW) return std.sort.insertion(Hash, hashes, {}, isBefore);
     if (bit < 40) return std.mem.sortUnstable(Hash, hashes, {}, isBefore); // equal ones, most likely
-    var ends: [256]usize = @splat(0);
-    for (hashes) |each| ends[byte(bit, each)] += 1;
-    var next: [256]usize = undefined; // where the next one with this byte goes
-    var sum: usize = 0;
-    for (&ends, &next) |*end, *place| {
-        place.* = sum;
-        sum += end.*;
-        end.* = sum;
-    }
-    for (0..256) |value| {
-        while (next[value] < ends[value]) {
-            const there = byte(bit, hashes[next[value]]);
-            if (there != value) std.mem.swap(Hash, &hashes[next[value]], &hashes[next[there]]);
-            next[there] += 1;
+    var starts: Starts(u8) = undefined;
+    part(u8, bit, hashes, &starts);
+    for (starts[0..256], starts[1..]) |begin, end| sortBy(bit - 8, hashes[begin..end]);
+}
+
+/// Where the hashes with each value of these bits begin, and behind them where the last ones end.
+pub fn Starts(comptime Bits: type) type {
+    return [std.math.maxInt(Bits) + 2]u32;
+}
+
+/// Put those together whose bits, from this one on, have the same value, in place and in the order of the values.
+pub fn part(comptime Bits: type, comptime bit: u6, hashes: []Hash, starts: *Starts(Bits)) void {
+    const count = std.math.maxInt(Bits) + 1;
+    @memset(starts, 0);
+    for (hashes) |each| starts[@as(usize, bitsOf(Bits, bit, each)) + 1] += 1;
+    for (1..count + 1) |i| starts[i] += starts[i - 1];
+    var next: [count]u32 = starts[0..count].*; // where the next one with these bits goes
+    for (0..count) |i| {
+        while (next[i] < starts[i + 1]) {
+            const place = &hashes[next[i]];
+            const to = bitsOf(Bits, bit, place.*);
+            if (to != i) std.mem.swap(Hash, place, &hashes[next[to]]);
+            next[to] += 1;
         }
-    }
-    var begin: usize = 0;
-    for (ends) |end| {
-        sortBy(bit - 8, hashes[begin..end]);
-        begin = end;
     }
 }
 
-fn byte(comptime bit: u6, hash: Hash) u8 {
+fn bitsOf(comptime Bits: type, comptime bit: u6, hash: Hash) Bits {
     return @truncate(hash.one >> bit);
 }
 

@@ -8,12 +8,9 @@ const std = @import("std");
 const text = @import("text.zig");
 const types = @import("types.zig");
 const Digest = @import("digest.zig").Digest;
-const parting = @import("parts.zig");
 const csv = @import("csv.zig");
 const json = @import("json.zig");
-const mayRepeat = @import("hashes.zig").mayRepeat;
-const same = @import("hashes.zig").same;
-const sort = @import("hashes.zig").sort;
+const hashing = @import("hashes.zig");
 
 comptime {
     _ = @import("refusals.zig");
@@ -37,20 +34,20 @@ export fn batchdrop_hash(ptr: [*]const u8, len: usize, key: *const [16]u8, into:
 /// are. The others are in any order afterwards.
 export fn batchdrop_repeated(ptr: [*]Hash, len: usize, found: [*]Hash, most: usize) usize {
     const hashes = ptr[0..len];
-    if (!mayRepeat(hashes)) return 0;
-    sort(hashes);
+    if (!hashing.mayRepeat(hashes)) return 0;
+    hashing.sort(hashes);
     var count: usize = 0;
     for (1..@max(len, 1)) |i| {
-        if (!same(hashes[i], hashes[i - 1]) or (i > 1 and same(hashes[i], hashes[i - 2]))) continue;
+        if (!hashing.same(hashes[i], hashes[i - 1]) or (i > 1 and hashing.same(hashes[i], hashes[i - 2]))) continue;
         if (count < most) found[count] = hashes[i];
         count += 1;
     }
     return count;
 }
 
-/// Put the hashes together that begin with the same bits, and tell where each part begins: see parts.zig.
-export fn batchdrop_parted(ptr: [*]Hash, len: usize, starts: *[parting.parts + 1]u32) void {
-    parting.part(ptr[0..len], starts);
+/// Put the hashes together that begin with the same bits, and tell where each part begins.
+export fn batchdrop_parted(ptr: [*]Hash, len: usize, starts: *hashing.Starts(u12)) void {
+    hashing.part(u12, 52, ptr[0..len], starts);
 }
 
 /// The length of the beginning of the text that is UTF-8; all of it where nothing is wrong.
