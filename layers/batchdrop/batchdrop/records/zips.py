@@ -14,6 +14,7 @@ from typing import BinaryIO, cast
 from zlib_ng import zlib_ng
 
 from batchdrop.errors import DropRefused
+from batchdrop.records.expand import guarded
 from batchdrop.records.zipentry import check_entry, read_directory
 
 # Three times the speed of zlib's 6 at a size 6 % above it. What leaves AWS costs a hundred times what packing it does,
@@ -160,7 +161,7 @@ def check_zip(
     if len(set(names)) < len(names):
         raise DropRefused("zip", "the ZIP holds two files of the same name")
     _check_overlap(infos, stored)
-    _check_contents(fileobj, infos, min(caps.max_expanded_bytes, max(1_000_000, stored * caps.max_ratio)))
+    _check_contents(fileobj, infos, stored, caps)
     return names
 
 
@@ -181,15 +182,17 @@ def _check_overlap(infos: list[zipfile.ZipInfo], stored: int) -> None:
             raise DropRefused("zip", "entries of the ZIP overlap")
 
 
-def _check_contents(fileobj: BinaryIO, infos: list[zipfile.ZipInfo], most: int) -> None:
-    left = most
+def _check_contents(fileobj: BinaryIO, infos: list[zipfile.ZipInfo], stored: int, caps: ZipCaps) -> None:
     try:
         with zipfile.ZipFile(fileobj) as archive:
-            for info in infos:
-                with archive.open(info) as member:
-                    while chunk := member.read(_CHUNK):
-                        left -= len(chunk)
-                        if left < 0:
-                            raise DropRefused("bomb", "the ZIP expands beyond the limit")
+            for _ in guarded(_contents(archive, infos), stored, caps.max_expanded_bytes, caps.max_ratio):
+                pass
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
         raise DropRefused("corrupt", "the ZIP archive is damaged; pack it again") from error
+
+
+def _contents(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> Iterator[bytes]:
+    for info in infos:
+        with archive.open(info) as member:
+            while chunk := member.read(_CHUNK):
+                yield chunk
