@@ -31,6 +31,7 @@ def fake_aws_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """`make test` has two workers: the tests of the embedded AWS, which mostly wait, fill one while the others run.
 
@@ -38,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     items.sort(key=lambda item: not _is_deployed(item))
     for item in items:
-        item.add_marker(pytest.mark.xdist_group("embedded AWS" if _is_deployed(item) else str(item.path)))
+        item.add_marker(pytest.mark.xdist_group("embedded AWS" if _is_deployed(item) else item.path.stem))
 
 
 def _is_deployed(item: pytest.Item) -> bool:
