@@ -48,7 +48,7 @@ lint: setup
 
 test: lint scan
 	@echo '== pytest'
-	@pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	@pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 test-browser: setup
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }

@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 
 import pytest
+from xdist.remote import Producer  # type: ignore[import-untyped]
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+DEPLOYED = ("tests/e2e/", "tests/security/")
 
 # Set at import time too: clients made by module-level fixtures must never pick up a real profile.
 FAKE_AWS = {
@@ -31,16 +35,20 @@ def fake_aws_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`make test` has two workers: the tests of the embedded AWS, which mostly wait, fill one while the others run.
+    """The longest lane first, so that no worker is left alone with it: see `Lanes`."""
+    items.sort(key=lambda item: not item.nodeid.startswith(DEPLOYED))
 
-    They go first and stay together, as all of them share a stack; so do those of any other file, which share fixtures.
+
+class Lanes(LoadScopeScheduling):  # type: ignore[misc]
+    """A file's tests go to one worker, as they share fixtures; so do all those of the embedded AWS, which mostly wait.
+
+    Groups of xdist's own would do, but for pytest-xdist's issue 1386.
     """
-    items.sort(key=lambda item: not _is_deployed(item))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("embedded AWS" if _is_deployed(item) else item.path.stem))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "embedded AWS" if nodeid.startswith(DEPLOYED) else super()._split_scope(nodeid)
 
 
-def _is_deployed(item: pytest.Item) -> bool:
-    return "rig" in getattr(item, "fixturenames", ())
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Lanes:
+    return Lanes(config, log)
