@@ -48,7 +48,7 @@ lint: setup
 
 test: lint scan
 	@echo '== pytest'
-	@pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
+	@pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder
 
 test-browser: setup
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }
@@ -58,7 +58,7 @@ GATES := .venv-gates
 $(GATES)/.installed: tests/security/requirements-gates.txt
 	@echo '== installing the scanners into $(GATES) (a minute)'
 	@$(BIN)/python -m venv $(GATES)
-	@$(GATES)/bin/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r $<
+	@$(GATES)/bin/python -m pip install -qq --disable-pip-version-check --no-compile --no-deps --require-hashes -r $<
 	@touch $@
 
 scan: setup $(GATES)/.installed

@@ -28,8 +28,8 @@ fi
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check "$@"; }
 
 echo "setup: installing $(grep -c '^[a-z].*==' requirements-dev.txt) locked packages (a minute or two the first time)"
-# The lock names everything, so pip need not resolve.
-pip install -qq --no-deps --require-hashes --requirement requirements-dev.txt
+# The lock names everything, so pip need not resolve; and what is never imported need not be compiled.
+pip install -qq --no-compile --no-deps --require-hashes --requirement requirements-dev.txt
 echo 'setup: installing this project'
 pip install -qq --no-deps --no-build-isolation --editable .
 echo "setup: done; the command is $venv/bin/batchdrop"

@@ -8,7 +8,7 @@ import pytest
 from xdist.remote import Producer  # type: ignore[import-untyped]
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-DEPLOYED = ("tests/e2e/", "tests/security/")
+LANES = ("tests/e2e/", "tests/security/")  # each has a stack on an embedded AWS of its own
 
 # Set at import time too: clients made by module-level fixtures must never pick up a real profile.
 FAKE_AWS = {
@@ -36,18 +36,19 @@ def fake_aws_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest lane first, so that no worker is left alone with it: see `Lanes`."""
-    items.sort(key=lambda item: not item.nodeid.startswith(DEPLOYED))
+    """The longest lanes first, so that no worker is left alone with one: see `Lanes`."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LANES))
 
 
 class Lanes(LoadScopeScheduling):  # type: ignore[misc]
-    """A file's tests go to one worker, as they share fixtures; so do all those of the embedded AWS, which mostly wait.
+    """A file's tests go to one worker, as they share fixtures; so do all that share a stack, which mostly wait.
 
     Groups of xdist's own would do, but for pytest-xdist's issue 1386.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "embedded AWS" if nodeid.startswith(DEPLOYED) else super()._split_scope(nodeid)
+        found = [lane for lane in LANES if nodeid.startswith(lane)]
+        return found[0] if found else str(super()._split_scope(nodeid))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Lanes:
