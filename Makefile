@@ -46,7 +46,8 @@ lint: setup
 	@echo '== mypy' && mypy
 	@if [ -f template.yaml ]; then echo '== sam validate' && sam validate --region eu-west-1 && sam validate --lint --region eu-west-1; fi
 
-test: lint scan
+test: setup
+	@$(MAKE) --no-print-directory --jobs 2 lint scan
 	@echo '== pytest'
 	@pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder
 

@@ -8,7 +8,8 @@ import pytest
 from xdist.remote import Producer  # type: ignore[import-untyped]
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-LANES = ("tests/e2e/", "tests/security/")  # each has a stack on an embedded AWS of its own
+# Each has a stack on an embedded AWS of its own; the first that fits a test is its lane.
+LANES = ("tests/e2e/test_documented", "tests/e2e/", "tests/security/")
 
 # Set at import time too: clients made by module-level fixtures must never pick up a real profile.
 FAKE_AWS = {
