@@ -8,7 +8,7 @@ from typing import Any
 
 from batchdrop.records.kernel import ALL, ROOM, Desk, Kernel, Mode, Run, Stop
 from batchdrop.records.model import Checkpoint
-from batchdrop.records.skippers import Skipper
+from batchdrop.records.skippers import Broken, Skipper
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,14 @@ class One:
     data: bytes | None
     offset: int
     line: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Passed:
+    """A record that was too big to be held, and the run that met it."""
+
+    run: Run
+    record: One
 
 
 class Walk:
@@ -49,11 +57,10 @@ class Walk:
         self._lines = 0  # line ends the last run passed
         self._added = 0  # bytes of an ending the file does not have
         self._next: Run | None = None  # tells of the record that `one` will take
-        self._too_big: One | None = None
-        self._passed: Run | None = None  # the run that met it
+        self._passed: _Passed | None = None  # it is what `one` will take
         self._skipped: Checkpoint | None = None  # where the record begins that is just being passed over
         self.stop = Stop.MORE  # at the end: whether it was that of the bytes, of an array, or of what can be read
-        self.is_unended = False  # the last record was too big to be held, and has no end
+        self.is_unended = False  # the last record was too big to be held, and the file ends in the middle of it
 
     def hash_ids(self, key: bytes) -> None:
         """Have the ids of records hashed from now on."""
@@ -87,7 +94,7 @@ class Walk:
 
     def run(self, mode: Mode, size: int = ROOM, most: int = ALL) -> Run | None:
         """Let the kernel do records; None at the end. Where it did none, the next is for `one`."""
-        while self._passed is None:
+        while self._passed is None and self.stop is Stop.MORE:
             if mode is Mode.JOIN:
                 self._desk.join.line = self.line
             run = self.kernel.run(mode, self.data, self.at, self._desk, size, most)
@@ -100,16 +107,14 @@ class Walk:
             if run.stop is not Stop.MORE:
                 self._next = run
                 return run
-            if not self._more():
+            if not self._more(run):
                 return None
-            if self._too_big:
-                self._passed = run
-        return self._passed
+        return self._passed.run if self._passed else None
 
     def one(self) -> One:
         """The next record by itself."""
-        if self._too_big:
-            record, self._too_big, self._passed = self._too_big, None, None
+        if self._passed:
+            record, self._passed = self._passed.record, None
             self.ordinal += 1
             return record
         if self._next is None:
@@ -132,15 +137,16 @@ class Walk:
         self.ordinal += records
         self.at = at
 
-    def _more(self) -> bool:
-        """Put more bytes behind those not done; False if there are none."""
+    def _more(self, run: Run) -> bool:
+        """Put more bytes behind those `run` did not do, or pass over a record of which they are too many already.
+        False if there are none."""
         is_stuck = self.at == 0
         self._offset += self.at
         self.data, self.at = self.data[self.at :], 0
         if len(self.data) > self._cap:
             self._pass_blank()
         if len(self.data) > self._cap:
-            self._skip()
+            self._skip(run)
             return True
         # What is held doubles where nothing could be done: else a huge record would be read again with every block.
         wanted = len(self.data) if is_stuck else 0
@@ -171,16 +177,24 @@ class Walk:
         self._offset += end
         self.data, self.at = self.data[end:], 0
 
-    def _skip(self) -> None:
+    def _skip(self, run: Run) -> None:
         """Pass over a record too big to be held."""
         self._skipped = begun = self.here
-        skipper = self._skipper()
+        try:
+            end = self._end(self._skipper())
+        except Broken:
+            self.stop = Stop.BROKEN
+            return
+        self._pass(end, 0, self.data.count(b"\n", 0, end))
+        self._skipped, self._passed = None, _Passed(run, One(None, begun.offset, begun.line))
+
+    def _end(self, skipper: Skipper) -> int:
+        """Where in what is held then the record begins that follows."""
         while (end := skipper.skip(self.data)) < 0:
             self._pass(len(self.data), 0, self.data.count(b"\n"))
             self._offset += len(self.data)
             self.data, self.at = next(self._chunks, b""), 0
             if not self.data:
-                end, self.is_unended = 0, True
-                break
-        self._pass(end, 0, self.data.count(b"\n", 0, end))
-        self._skipped, self._too_big = None, One(None, begun.offset, begun.line)
+                self.is_unended = skipper.is_open
+                return 0
+        return end
