@@ -14,9 +14,11 @@ from batchdrop.records.model import SourceRecord
 from batchdrop.records.rejects import RejectsWriter
 from batchdrop.records.verdicts import MESSAGE, Refusal, Rows, Verdicts, Wanted
 from batchdrop.refusals import SAMPLE, Refusals
+from batchdrop.storable import storable
 from batchdrop.words import RecordOutcome
 
 _REJECTED = RecordOutcome.REJECTED.value
+_SHOWN = 200  # characters of an id and a code of which no record was found: a ledger item holds a hundred of them
 Whole = tuple[str, str, str]  # outcome, code, message
 Place = dict[str, Any]
 
@@ -38,6 +40,7 @@ class Tally:
         id_ = record.id
         if self.hashes_ids and id_:
             id_, message = hashed(id_), message.replace(id_, hashed(id_))
+        id_, code, message = id_ and storable(id_), storable(code), storable(message)
         if len(self.sample) < SAMPLE:
             row = {"line": record.line, "id": id_, "outcome": outcome, "code": code, "message": message}
             self.sample.append(row)
@@ -74,7 +77,7 @@ class Tally:
 
 def hashed(id_: str) -> str:
     """What stands for an id where it is not to be told. Who can guess the id can check the guess."""
-    return hashlib.sha256(id_.encode()).hexdigest()[:16]
+    return hashlib.sha256(id_.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def refused(parcels: Parcels, batch: Batch, refusals: Refusals, tally: Tally) -> Iterator[SourceRecord | Rows]:
@@ -142,7 +145,18 @@ def rows_of_batch(
     for id_, candidates in near.items():
         if len(candidates) == 1 and refusals.is_open(id_) and (refusal := refusals.of(id_)):
             yield _refused(candidates[0], refusal, writer, tally)
-    tally.unmatched = [_untold(each) for each in refusals.unmatched()] if tally.hashes_ids else refusals.unmatched()
+    left = refusals.unmatched()
+    tally.unmatched = [_shown(_untold(each) if tally.hashes_ids else each) for each in left]
+
+
+def _shown(unmatched: dict[str, str]) -> dict[str, str]:
+    """The same refusal, as a ledger item and a report can hold it."""
+    id_, code, message = (storable(unmatched[name]) for name in ("id", "code", "message"))
+    return {"id": _cut(id_), "code": _cut(code), "message": message}
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
 def _untold(unmatched: dict[str, str]) -> dict[str, str]:

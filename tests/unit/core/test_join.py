@@ -74,7 +74,7 @@ def same(data: bytes, spec: InputSpec, output: OutputSpec, rejects: list[Reject]
 
 words = st.one_of(
     st.sampled_from(
-        ["", "x", "'x", "=1", "''-", "a,b", "a;b", 'say "no"', "x\ny", "a\r\nb", "\t", "\x01\\é😀", "it's"]
+        ["", "x", "'x", "=1", "''-", "a,b", "a;b", 'say "no"', "x\ny", "a\r\nb", "\t", "\x01\\é😀", "it's", "x\ud83d"]
     ),
     st.text(max_size=3),
 )

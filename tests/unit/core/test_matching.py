@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 
 import pytest
 
@@ -64,6 +65,15 @@ def test_a_refusal_of_an_id_we_never_sent_is_kept_aside() -> None:
     rows, tally = matched([record(1)], [Reject("ghost", "X", "m"), Reject("id1", "Y", "n")])
     assert [row["id"] for row in rows] == ["id1"]
     assert tally.unmatched == [{"id": "ghost", "code": "X", "message": "m"}]
+
+
+@pytest.mark.acceptance("G7")
+def test_refusals_of_ids_we_never_sent_fit_into_a_ledger_item_however_long_they_are() -> None:
+    _, tally = matched([record(1)], [Reject(f"{i}{'界' * 5000}", "界" * 5000, "界" * 5000) for i in range(SAMPLE)])
+    assert len(tally.unmatched) == SAMPLE
+    assert tally.unmatched[7]["id"].startswith("7界界")
+    assert tally.unmatched[7]["id"].endswith("界…")
+    assert len(json.dumps(tally.unmatched, ensure_ascii=False).encode()) < 300_000  # of 400 kB
 
 
 @pytest.mark.acceptance("D13")

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from batchdrop.storable import storable
+
 
 def typed(value: object) -> dict[str, Any]:
     """`{"S": "text"}` for "text", and so on; TypeError for what a ledger item cannot hold."""
@@ -19,7 +21,7 @@ def typed(value: object) -> dict[str, Any]:
         case int() | float():
             return {"N": repr(value)}
         case str():
-            return {"S": str(value)}
+            return {"S": storable(str(value))}
         case Mapping():
             return {"M": {str(k): typed(v) for k, v in value.items()}}
         case Sequence() if not isinstance(value, bytes | bytearray | memoryview):

@@ -12,6 +12,7 @@ from batchdrop.records.csvcodec import cells_of
 from batchdrop.records.model import SourceRecord
 from batchdrop.records.safecell import protect, restore
 from batchdrop.records.verdicts import RowForm
+from batchdrop.storable import storable
 
 _encode = msgspec.json.Encoder().encode
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -53,7 +54,7 @@ class RejectsWriter:
         if record.is_plain and not self._is_mended:
             return self._echoed(record, (outcome, code, message))
         if not self._header:
-            return _json_row(record.raw, dict(zip(OUR_COLUMNS, (record.line, outcome, code, message), strict=True)))
+            return _json_row(record.raw, {OUR_COLUMNS[0]: record.line, **_told(outcome, code, message)})
         cells = [*self._cells(record.raw), str(record.line), outcome, code, message]
         return self._line([protect(cell) for cell in cells])
 
@@ -68,7 +69,7 @@ class RejectsWriter:
         if self._header:
             tail = self._mark + self._line([protect(cell) for cell in (outcome, code, message)])
         else:
-            tail = _encode(dict(zip(OUR_COLUMNS[1:], (outcome, code, message), strict=True)))[1:] + b"\n"
+            tail = _encode(_told(outcome, code, message))[1:] + b"\n"
         if len(self._tails) < _TAILS:
             self._tails[outcome, code, message] = tail
         return tail
@@ -92,6 +93,10 @@ class RejectsWriter:
         if q in text or self._delimiter in text or "\n" in text or "\r" in text:
             return q + text.replace(q, q + q) + q
         return text
+
+
+def _told(*verdict: str) -> dict[str, object]:
+    return dict(zip(OUR_COLUMNS[1:], map(storable, verdict), strict=True))
 
 
 def _json_row(raw: bytes, ours: dict[str, object]) -> bytes:

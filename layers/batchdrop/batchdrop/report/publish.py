@@ -13,6 +13,7 @@ from batchdrop.ports import ObjectRef
 from batchdrop.report.advice import what_next
 from batchdrop.report.html import render
 from batchdrop.report.index import render_index
+from batchdrop.storable import storable
 from batchdrop.world import World
 
 _LATEST = 200  # jobs of all routes that are looked through
@@ -33,14 +34,18 @@ def publish(world: World, job: Job, document: dict[str, Any], name: str, rejects
 
 
 def _standing(world: World, bucket: str, key: str, document: dict[str, Any]) -> dict[str, Any]:
-    body = json.dumps(document, ensure_ascii=False, indent=1).encode()
+    body = _json(document, indent=1)
     try:
         world.objects.put(bucket, key, body, content_type="application/json", new=True)
     except ConditionFailed:
         with world.objects.open(ObjectRef(bucket, key)) as standing:
-            found: dict[str, Any] = json.loads(standing.read())
-            return found
-    return document
+            body = standing.read()
+    found: dict[str, Any] = json.loads(body)
+    return found
+
+
+def _json(data: object, indent: int | None = None) -> bytes:
+    return storable(json.dumps(data, ensure_ascii=False, indent=indent)).encode()
 
 
 def publish_index(world: World, job: Job) -> None:
@@ -54,8 +59,7 @@ def publish_index(world: World, job: Job) -> None:
         if route_folder(one.route) == place and one.is_closed:
             entries[one.job_id] = _entry(one)
     listed = sorted(entries.values(), key=lambda entry: str(entry["started_at"]))[-_LISTED:]
-    text = json.dumps(listed, ensure_ascii=False).encode()
-    world.objects.put(bucket, f"{place}index.json", text, content_type="application/json")
+    world.objects.put(bucket, f"{place}index.json", _json(listed), content_type="application/json")
     world.objects.put(bucket, f"{place}index.html", render_index(place.split("/")[1], listed), content_type=_HTML)
 
 
