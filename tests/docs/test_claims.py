@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from batchdrop import arrive, ledger, notify, poll, verdict
+from batchdrop import ledger, members, notify, poll, verdict
 from batchdrop.destinations import REGISTRY, destination
 from batchdrop.parcels import input_spec
 from batchdrop.records import idhashes, inspect
@@ -33,7 +33,7 @@ ROUTE_SAMPLES = [block for block in blocks("yaml") if "destination" in (yaml.saf
 
 def test_the_limits_in_the_readme_are_those_of_the_code() -> None:
     spec = InputSpec()
-    assert f"At most {arrive.MOST_MEMBERS} files in a set" in README
+    assert f"At most {members.MOST_MEMBERS} files in a set" in README
     assert f"A record may be {spec.max_record_bytes // 10**6} MB" in README
     assert f"may expand {spec.max_ratio} times and to {spec.max_expanded_bytes // 10**9} GB" in README
     assert f"A job lives at most {(COMMON['deadline'].maximum or 0) / 86400:g} days" in README

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from batchdrop.drop import Drop, job_id
-from batchdrop.errors import ObjectGone, ObjectRefused, RouteError
+from batchdrop.drop import READY, Drop, job_id
+from batchdrop.errors import DropRefused, RouteError
 from batchdrop.job import Job
-from batchdrop.ports import ObjectRef
+from batchdrop.members import pinned
 from batchdrop.route import Route, read_route
 from batchdrop.submit_job import submit
 from batchdrop.submit_span import resume_any_span, resume_span
@@ -41,11 +41,15 @@ def claim_again(world: World, drop: Drop, old: Job, *, same_content: bool = True
     With the same content it is the next revision; a drop of what was not accepted is a job of its own.
     """
     route = read_route(old.route, world.routes.get(old.route), world.settings.allow_insecure)
-    job = _new_job(world, drop, route, "", {})
+    job = _new_job(drop, route, "", {}, world.ledger.now())
     if same_content:
         job.job_id = job_id(drop.bucket, drop.key, f"{drop.version_id}#{old.revision + 1}")
-        job.members, job.revision = old.members, old.revision + 1
+        job.revision = old.revision + 1
     job.previous = old.job_id
+    if same_content and old.members:  # the versions that were pinned then, whatever became of the folder since
+        job.members, job.size = old.members, old.size
+    else:
+        _pin_members(world, job, route)
     job, ours = world.ledger.claim(job)
     if not ours and not job.previous:  # the drop's own event was faster
         job = world.ledger.change(job, {"previous": old.job_id}, {})
@@ -54,7 +58,9 @@ def claim_again(world: World, drop: Drop, old: Job, *, same_content: bool = True
 
 
 def _claim(world: World, drop: Drop, route: Route | None, problem: str, lease: dict[str, Any]) -> tuple[Job, bool]:
-    job, ours = world.ledger.claim(_new_job(world, drop, route, problem, lease))
+    new = _new_job(drop, route, problem, lease, world.ledger.now())
+    _pin_members(world, new, route)
+    job, ours = world.ledger.claim(new)
     if not job.is_closed:
         world.workflow.start(job.execution, job.job_id)
     if ours:
@@ -75,7 +81,7 @@ def resume(world: World, invocation: Invocation, job_id: str, span: int = 0) -> 
     taken = world.ledger.acquire(job, invocation.owner, until)
     if taken is None:
         return False
-    if taken.spread:  # by somebody else, just now
+    if taken.spread or taken.packaged_at:  # by somebody else, just now
         world.ledger.release(taken, invocation.owner, {})
         return False
     route = read_route(job.route, job.config, world.settings.allow_insecure)
@@ -104,15 +110,14 @@ def makes_a_job(route: Route, drop: Drop) -> bool:
     return sets == "never" or (sets == "allowed" and not in_folder)
 
 
-def _new_job(world: World, drop: Drop, route: Route | None, problem: str, lease: dict[str, Any]) -> Job:
-    now = world.ledger.now()
+def _new_job(drop: Drop, route: Route | None, problem: str, lease: dict[str, Any], now: int) -> Job:
     deadline = now + int(1000 * (route.deadline if route else DEFAULT_DEADLINE))
     if route is not None:
         known: dict[str, Any] = {"destination": route.vendor.name, "config": dict(route.raw), **lease}
     else:
         failure = {"reason": "no_route", "message": f"no usable route: {problem}"}
         known = {"failure": failure, "packaged_at": now}
-    job = Job(
+    return Job(
         job_id=drop.job_id,
         route=drop.route,
         bucket=drop.bucket,
@@ -124,31 +129,14 @@ def _new_job(world: World, drop: Drop, route: Route | None, problem: str, lease:
         sequencer=drop.sequencer,
         **known,
     )
-    return _with_members(world, job) if route is not None and drop.is_marker else job
 
 
-def _with_members(world: World, job: Job) -> Job:
+def _pin_members(world: World, job: Job, route: Route | None) -> None:
     """Pin the objects of a set as they are now: later changes to the folder make another drop."""
-    place = job.key.rpartition("/")[0] + "/"
-    refs = [r for r in world.objects.list(job.bucket, place) if not r.key.endswith(("/", "/_READY"))]
+    if route is None or job.key.rpartition("/")[2] != READY:
+        return
     try:
-        pinned = [world.objects.head(ref) for ref in sorted(refs, key=lambda r: r.key)]
-    except ObjectGone:
-        pinned = []
-    except ObjectRefused as refused:
-        message = f"a file of the set cannot be read ({refused}): mend its permissions, then drop `_READY` again"
-        job.failure, job.packaged_at = {"reason": "set", "message": message}, job.created_at
-        return job
-    if not pinned or len(pinned) > MOST_MEMBERS:
-        job.failure = {"reason": "set", "message": f"a set must hold 1 to {MOST_MEMBERS} files, beside its _READY"}
-        job.packaged_at = job.created_at
-    job.members = [_member(ref, place) for ref in pinned[:MOST_MEMBERS]]
-    job.size = sum(ref.size for ref in pinned)
-    return job
-
-
-MOST_MEMBERS = 500  # files of a set: they are listed in the ledger
-
-
-def _member(ref: ObjectRef, place: str) -> dict[str, Any]:
-    return {"name": ref.key.removeprefix(place), "key": ref.key, "version_id": ref.version_id, "size": ref.size}
+        job.members = pinned(job, world.objects)
+        job.size = sum(member["size"] for member in job.members)
+    except DropRefused as refused:
+        job.failure, job.packaged_at = {"reason": refused.reason, "message": str(refused)}, job.created_at

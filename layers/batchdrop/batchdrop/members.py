@@ -7,17 +7,19 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
 
 from batchdrop.drop import READY
-from batchdrop.errors import DropRefused
+from batchdrop.errors import DropRefused, ObjectGone, ObjectRefused
 from batchdrop.job import Job
 from batchdrop.parcels import StoredSource
 from batchdrop.ports import ObjectRef, Objects
 from batchdrop.records.payload import Payload, PayloadBuilder
 from batchdrop.records.source import Source
 
+MOST_MEMBERS = 500  # files of a set: they are listed in the ledger
 CHUNK = 1 << 18
 SPOOL_BYTES = 16_000_000  # what is bigger goes to a temporary file
 _MANIFEST_BYTES = 1_000_000
@@ -30,6 +32,29 @@ class Member:
 
     name: str
     source: Source
+
+
+def pinned(job: Job, objects: Objects) -> list[dict[str, Any]]:
+    """The files that lie beside a set's marker now, each by its version; `DropRefused` if they make no set."""
+    place = job.key.rpartition("/")[0] + "/"
+    listed = (r for r in objects.list(job.bucket, place) if not r.key.endswith(("/", f"/{READY}")))
+    refs = list(islice(listed, MOST_MEMBERS + 1))
+    if not refs:
+        raise DropRefused("set", f"a set must hold 1 to {MOST_MEMBERS} files, and there is none beside its {READY}")
+    if len(refs) > MOST_MEMBERS:
+        why = f"a set must hold 1 to {MOST_MEMBERS} files, and there are more beside its {READY}"
+        raise DropRefused("set", f"{why}: drop them as several sets, each in a folder of its own")
+    try:
+        return [_pinned(objects.head(ref), place) for ref in sorted(refs, key=lambda r: r.key)]
+    except ObjectGone:
+        raise DropRefused("set", f"a file of the set was deleted just after its {READY} came: drop it again") from None
+    except ObjectRefused as refused:
+        message = f"a file of the set cannot be read ({refused}): mend its permissions, then drop `{READY}` again"
+        raise DropRefused("set", message) from None
+
+
+def _pinned(ref: ObjectRef, place: str) -> dict[str, Any]:
+    return {"name": ref.key.removeprefix(place), "key": ref.key, "version_id": ref.version_id, "size": ref.size}
 
 
 def members_of(job: Job, objects: Objects) -> list[Member]:

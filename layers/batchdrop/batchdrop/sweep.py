@@ -28,7 +28,7 @@ def sweep(world: World) -> Swept:
     """Look for what fell through, and put it back on its way."""
     lost = sum(_taken_up(world, drop) for drop in _without_job(world))
     jobs = world.ledger.open_jobs()
-    revived = sum(_is_stranded(world, job) and revive(world, job.job_id) for job in jobs)
+    revived = sum(_is_stranded(world, job) and revive(world, job.execution) for job in jobs)
     orphans = sum(len(batch.orphans) for job in jobs for batch in world.ledger.batches(job.job_id))
     late = world.ledger.now() - int(world.settings.sweep_age * 1000)
     found = Swept(lost, revived, orphans, len(jobs), sum(job.deadline_at < late for job in jobs))
@@ -38,13 +38,18 @@ def sweep(world: World) -> Swept:
     return found
 
 
-def revive(world: World, job_id: str) -> bool:
-    """Give an unfinished job whose execution died another one; whether it did."""
-    job = world.ledger.job(job_id)
-    changed = world.ledger.next_run(job) if job and not job.is_closed else None
+def revive(world: World, execution: str) -> bool:
+    """Give an unfinished job another execution in the place of this one, which died; whether it did.
+
+    Not where it has another by now: what is told of an earlier one came late.
+    """
+    job = world.ledger.job(execution.partition("-")[0])
+    if job is None or job.is_closed or job.execution != execution:
+        return False
+    changed = world.ledger.next_run(job)
     if changed is None:
         return False
-    world.workflow.start(changed.execution, job_id)
+    world.workflow.start(changed.execution, job.job_id)
     return True
 
 

@@ -1,0 +1,112 @@
+"""What may befall a drop before anything is sent: sets of any size, re-runs, events and workers that come late."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from unittest.mock import patch
+
+from batchdrop import operate
+from batchdrop.job import Job
+from batchdrop.ledger import Ledger
+from tests.simulation.cloud import DROPS
+from tests.simulation.faults import Plan
+from tests.simulation.run import HOUR, Simulation
+from tests.simulation.scenario import scenario
+from tests.simulation.test_rows import ended, oneshot, places
+
+
+def calls(simulation: Simulation, operation: str) -> int:
+    return sum(name == operation for _, name, _ in simulation.gate.trace.calls)
+
+
+def put_set(simulation: Simulation, names: list[str]) -> None:
+    """A set of empty arrays, under a route that takes sets."""
+    place = f"drops/{simulation.scenario.name}/big/"
+    for name in names:
+        simulation.objects.put(DROPS, place + name, b"[{}]")
+    simulation.cloud.put(f"{place}_READY", b"")
+    simulation.expected[f"{place}_READY"] = 0
+
+
+def test_a_set_of_too_many_files_is_refused_without_a_look_at_each() -> None:
+    with Simulation(scenario("ometria")) as simulation:
+        put_set(simulation, [f"f{n}.json" for n in range(2000)])
+        simulation.drain(1)
+        assert simulation.check() == []
+        report = simulation.report()
+        assert report["outcome"] == "failed"
+        assert "1 to 500 files" in report["reason"]
+        assert "several sets" in report["reason"]
+        assert calls(simulation, "objects.head") < 10
+
+
+def test_a_set_whose_files_were_deleted_since_is_run_again_with_the_versions_it_had() -> None:
+    with Simulation(scenario("ometria")) as simulation:
+        ended(simulation)
+        old = simulation.job
+        for member in old.members:
+            simulation.objects.delete(DROPS, f"{old.drop.key.rpartition('/')[0]}/{member['name']}")
+        simulation.watch.operated = True
+        again = operate.rerun(simulation.world, old.job_id)
+        simulation.drain()
+        assert simulation.check() == []
+        first, second = simulation.report(old), simulation.report(again)
+        assert second["outcome"] == "completed"
+        assert second["counts"] == first["counts"]
+        assert second["drop"]["size"] == first["drop"]["size"]
+
+
+def test_a_late_event_of_an_earlier_run_starts_no_second_execution_beside_the_live_one() -> None:
+    chosen = scenario("hold")
+    lost = places(chosen, "submit", "http POST /import")[0]
+    with Simulation(chosen, 0, Plan([(lost, "reset_after")])) as simulation:
+        simulation.cloud.rule_works = False
+        ended(simulation)
+        died = simulation.job.execution
+        simulation.watch.operated, oneshot(simulation).vendor.never = True, True
+        operate.resolve(simulation.world, simulation.job.job_id, "resubmit")
+        simulation.kernel.run(simulation.kernel.now + 10)
+        event = {"detail-type": "Step Functions Execution Status Change", "detail": {"name": died, "status": "FAILED"}}
+        answers: list[Any] = []
+        simulation.cloud.run("sweep", event, lambda result, _error: answers.append(result))
+        simulation.kernel.run(simulation.kernel.now + 60)
+        assert answers == [{"revived": False}]
+        running = [e.name for e in simulation.cloud.machine.executions.values() if e.status == "RUNNING"]
+        assert running == [simulation.job.execution]
+
+
+def late_for_the_lease(simulation: Simulation, happens: Callable[[], None]) -> Any:
+    """The first worker to ask for the lease gets it after another one gave up, and after something else happened."""
+    acquire = Ledger.acquire
+    asked: list[str] = []
+
+    def late(ledger: Ledger, job: Job, owner: str, until: int) -> Job | None:
+        if not asked:
+            asked.append(owner)
+            while not simulation.job.packaged_at:
+                simulation.kernel.sleep(0.05)
+            happens()
+        return acquire(ledger, job, owner, until)
+
+    return patch.object(Ledger, "acquire", late)
+
+
+def test_a_worker_that_read_the_job_before_another_gave_up_sends_nothing() -> None:
+    chosen = scenario("lookup")
+    limited = places(chosen, "submit", "http POST /import")[0]
+    with Simulation(chosen, 0, Plan([(limited, "limited")])) as simulation:
+        secret = simulation.secrets["vendor-main"]
+        right = dict(secret)
+        with late_for_the_lease(simulation, lambda: secret.update(right)):
+            simulation.drop()
+            simulation.kernel.run(simulation.kernel.now + HOUR, lambda: any(j.not_before for j in simulation.jobs()))
+            secret.clear()
+            wakes = simulation.job.not_before / 1000
+            simulation.kernel.run(wakes + 2)
+            simulation.cloud.run("submit", {"job_id": simulation.job.job_id}, lambda _result, _error: None)
+            simulation.drain()
+        report = simulation.report()
+        assert report["failure"]["reason"] == "secret"
+        assert report["counts"]["accepted"] == 0
+        assert oneshot(simulation).vendor.imports == []
