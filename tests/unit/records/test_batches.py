@@ -103,6 +103,7 @@ def samples() -> dict[str, tuple[bytes, InputSpec]]:
     items = [{"id": i, "name": f"é{i}", "n": {"v": [i] * (i % 5)}} if i % 13 else {"id": None} for i in range(300)]
     typed = InputSpec(id=("id",), types={"n": "integer"})
     stray = b"id,size\n" + b"".join(b'%d,%d" x\n' % (i, i) for i in range(300))
+    ours = [{"id": i, "name": "batchdrop_line", "n": {"batchdrop_line": i}} for i in range(300)]
     dup = [{"id": i % 250, "v": i} for i in range(300)]
     return {
         "csv": (text, typed),
@@ -114,6 +115,7 @@ def samples() -> dict[str, tuple[bytes, InputSpec]]:
         "json under a key": (json.dumps({"a": 1, "data": items, "z": {}}).encode(), InputSpec(json_key="data")),
         "ndjson": (lines(items), InputSpec(id=("id",))),
         "ndjson without last line end": (lines(items)[:-1], InputSpec(id=("id",))),
+        "ndjson, our words in it": (lines(ours), InputSpec(id=("id",))),
         "ndjson, duplicates": (lines(dup), InputSpec(id=("id",), duplicates="last_wins")),
         "gzip": (gzipped(text), typed),
         "zip": (zipped({"a.csv": text}), typed),

@@ -247,7 +247,19 @@ numbers = st.sampled_from(
     ["0", "-1.50", "1e5", "1E+99", "12345678901234567890123", "1e308", "0.1e-7", "1e400", "01", "9" * 1001]
 )
 words = st.sampled_from(
-    ["true", "null", "NaN", "nul", "Infinity", '"\\ud800"', '"\\ud83d\\ude00"', '"\\u00e9"', '"\\x"', "'a'"]
+    [
+        "true",
+        "null",
+        "NaN",
+        "nul",
+        "Infinity",
+        '"\\ud800"',
+        '"\\ud83d\\ude00"',
+        '"\\u00e9"',
+        '"\\x"',
+        "'a'",
+        '"batchdrop_line"',
+    ]
 )
 spaces = st.sampled_from(["", "", " ", "\t", " \n", "\r\n"])
 

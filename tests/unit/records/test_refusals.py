@@ -252,6 +252,14 @@ def test_an_array_under_a_key_is_found_whatever_is_around_it(key: str) -> None:
         assert sent(data, InputSpec(json_key=key)) == [{"id": 1}, {"id": 2}]
 
 
+@pytest.mark.parametrize("short", [1, 5, 60, 150])
+def test_an_array_is_found_behind_a_string_in_which_a_block_ends(short: int) -> None:
+    """Brackets and quotes in the string tell nothing."""
+    begun = b'{"note": "' + b"x" * ((1 << 18) - 10 - short)
+    data = begun + b' }] and \\" so on ' + b"y" * 100 + b'", "items": [{"id": 1}]}'
+    assert sent(data, InputSpec(json_key="items")) == [{"id": 1}]
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [

@@ -16,6 +16,8 @@ def find_array(head: bytes, key: str) -> int | None:
     depth = 0
     for token in _TOKEN.finditer(head):
         text = token.group()
+        if text == b'"':
+            return None  # the head ends within this string: what is in it tells nothing
         if depth == 1 and len(text) > 1 and (value := re.compile(rb"\s*:\s*").match(head, token.end())):
             if _decode_text(text) == key and value.end() < len(head):
                 if head[value.end()] != ord("["):

@@ -38,7 +38,7 @@ PROPERTIES: dict[str, dict[str, object]] = {
     "rename": _map("new names of fields, by their name in the file", {"type": "string"}),
     "drop": _names("fields that are not sent"),
     "empty": _one_of("what becomes of an empty CSV cell", "omit", "null", "string"),
-    "delimiter": _text("what separates CSV cells: one character, or tab"),
+    "delimiter": _text("what separates CSV cells: one character, or tab; no double quote and no backslash"),
     "quote": _text("what encloses CSV cells: one character"),
     "header": _names("names of the CSV columns, where the file has no header line"),
     "json_key": _text("the key that holds the array, where the JSON is an object"),

@@ -133,6 +133,13 @@ def _character(field_name: str, value: object) -> str:
     return text
 
 
+def _delimiter(field_name: str, value: object) -> str:
+    text = _character(field_name, value)
+    if text in '"\\':
+        raise RouteError('must not be " or \\, which JSON has for itself; choose another one', field_name)
+    return text
+
+
 def _encoding(field_name: str, value: object) -> str:
     name = str(value).lower()
     if name not in ENCODINGS:
@@ -184,7 +191,7 @@ _READERS: Mapping[str, Callable[[str, object], object]] = {
     "rename": _renames,
     "drop": _names,
     "empty": _one_of("omit", "null", "string"),
-    "delimiter": _character,
+    "delimiter": _delimiter,
     "quote": _character,
     "header": _header,
     "json_key": _text,
