@@ -50,7 +50,7 @@ MUTANTS = (
     Mutant(
         "a dead worker's intent taken for nothing sent",
         LIBRARY + "submission.py",
-        "if batch.intent and step.kind is StepKind.COMMIT:",
+        "if batch.intent and batch.commits:",
         "if batch.status is BatchState.DOUBTFUL:",
     ),
     Mutant(
@@ -450,8 +450,8 @@ MUTANTS = (
     Mutant(
         "sent but unanswered taken for never sent",
         LIBRARY + "account.py",
-        "return batch.status is BatchState.SUBMITTING and not batch.intent",
-        "return batch.status is BatchState.SUBMITTING",
+        "return not batch.may_be_sent",
+        "return True",
         (*SIMULATION, "tests/unit/core/test_account.py"),
     ),
     # the wire

@@ -8,8 +8,6 @@ from batchdrop.destinations.base import Collected
 from batchdrop.job import Batch, Job
 from batchdrop.words import BatchState, Counts, JobOutcome
 
-_NEVER_TAKEN = (BatchState.CANCELED, BatchState.GIVEN_UP)
-
 
 def fate(batch: Batch, collected: Collected | None, matched: int, already: int) -> tuple[Counts, bool, list[str]]:
     """The counts of one batch, whether `accepted` is inferred, and what does not add up.
@@ -24,14 +22,16 @@ def fate(batch: Batch, collected: Collected | None, matched: int, already: int) 
         return Counts(invalid=batch.invalid), False, []
     if state is BatchState.FAILED:
         return Counts(invalid=batch.invalid, rejected=sent), False, []
-    if state in _NEVER_TAKEN or never_sent(batch):
+    if never_taken(batch):
         return Counts(invalid=batch.invalid, unprocessed=sent), False, []
     return Counts(invalid=batch.invalid, unconfirmed=sent), False, []
 
 
-def never_sent(batch: Batch) -> bool:
-    """Whether no commit step of this batch can have been carried out: its last intent provably was not."""
-    return batch.status is BatchState.SUBMITTING and not batch.intent
+def never_taken(batch: Batch) -> bool:
+    """Whether the vendor has none of it: no step that commits can have been carried out, or it was canceled there."""
+    if batch.status is BatchState.SUBMITTING:
+        return not batch.may_be_sent
+    return batch.status in (BatchState.CANCELED, BatchState.GIVEN_UP) and not batch.flagged
 
 
 def _of_success(batch: Batch, found: Collected, matched: int, already: int) -> tuple[Counts, bool, list[str]]:
@@ -51,7 +51,7 @@ def _of_success(batch: Batch, found: Collected, matched: int, already: int) -> t
 def outcome_of(job: Job, batches: Sequence[Batch], counts: Counts, now: int) -> tuple[JobOutcome, str]:
     """How the job ended, and why, in words. `now` in milliseconds."""
     states = [b.status for b in batches]
-    if BatchState.HELD in states or BatchState.DOUBTFUL in states or any(_in_doubt(b) for b in batches):
+    if any(b.is_in_doubt for b in batches):
         return JobOutcome.HELD, _why(batches, BatchState.HELD) or "whether a batch arrived at the vendor cannot be told"
     if job.cancel_at and counts.accepted + counts.rejected + counts.invalid < counts.records:
         return JobOutcome.CANCELED, "canceled on request"
@@ -75,10 +75,6 @@ def _by_counts(counts: Counts, batches: Sequence[Batch]) -> tuple[JobOutcome, st
     if counts.accepted == counts.records:
         return JobOutcome.COMPLETED, "every record was accepted"
     return JobOutcome.COMPLETED_WITH_REJECTS, "some records were not accepted"
-
-
-def _in_doubt(batch: Batch) -> bool:
-    return batch.status is BatchState.SUBMITTING and batch.intent
 
 
 def _why(batches: Sequence[Batch], state: BatchState) -> str:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from batchdrop.account import fate, never_sent, outcome_of
+from batchdrop.account import fate, never_taken, outcome_of
 from batchdrop.destinations.base import Collected
 from batchdrop.errors import (
     Ambiguous,
@@ -314,6 +314,6 @@ def _whole(batch: Batch) -> tuple[str, str, str] | None:
         return None
     if batch.status is BatchState.FAILED:
         return "rejected", batch.code or "batch_refused", batch.message
-    if batch.status in (BatchState.CANCELED, BatchState.GIVEN_UP) or never_sent(batch):
+    if never_taken(batch):
         return "unprocessed", "not_sent", batch.message or "never sent"
     return None

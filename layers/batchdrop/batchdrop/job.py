@@ -125,6 +125,7 @@ class Batch(_Stored):
     span: int = 0  # of a drop that is cut: which one it is in; `n` tells, too
     step: str = ""  # the step whose intent is recorded last
     intent: bool = True  # that step may have been carried out: False only once it provably was not
+    commits: bool = True  # that step is one with which the vendor begins to import; it must not be repeated
     start: dict[str, Any] = field(default_factory=dict)  # checkpoints: where in the drop it begins and ends
     end: dict[str, Any] = field(default_factory=dict)
     last: bool = False
@@ -152,6 +153,17 @@ class Batch(_Stored):
     @property
     def status(self) -> BatchState:
         return BatchState(self.state)
+
+    @property
+    def may_be_sent(self) -> bool:
+        """Whether a step that commits may have been carried out unanswered: in this attempt, or one before it."""
+        return self.flagged or (self.intent and self.commits)
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether nobody can tell if it arrived at the vendor; once the job has ended so, an operator decides."""
+        unanswered = self.status is BatchState.SUBMITTING and self.may_be_sent
+        return unanswered or self.status in (BatchState.HELD, BatchState.DOUBTFUL)
 
     @property
     def tally(self) -> Counts:

@@ -62,7 +62,7 @@ def resolve(world: World, job_id_: str, decision: Decision, receipt: str = "", b
     if job.ended() is not JobOutcome.HELD:
         raise CannotOperate(f"job {job_id_} is not held but {job.outcome or 'still open'}: there is nothing to resolve")
     batches = world.ledger.batches(job_id_)
-    chosen = _chosen([b for b in batches if _is_in_doubt(b)], decision, batch)
+    chosen = _chosen([b for b in batches if b.is_in_doubt], decision, batch)
     route = read_route(job.route, job.config, world.settings.allow_insecure)
     decisions = {b.n: _decision(world, route, b, decision, receipt) for b in chosen}
     _set_aside_report(world, job)
@@ -104,12 +104,6 @@ def _go_on(world: World, job: Job, route: Route, *, sends_again: bool) -> Job:
     job = world.ledger.reopen(job, changes, ("packaged_at", "failure") if sends_again else ())
     world.workflow.start(job.execution, job.job_id)
     return job
-
-
-def _is_in_doubt(batch: Batch) -> bool:
-    return batch.status in (BatchState.HELD, BatchState.DOUBTFUL) or (
-        batch.status is BatchState.SUBMITTING and batch.intent
-    )
 
 
 def _decision(world: World, route: Route, batch: Batch, decision: str, receipt: str) -> dict[str, object]:

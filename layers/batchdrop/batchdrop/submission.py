@@ -197,7 +197,7 @@ class Submission(ABC):
             # Nothing in it can be sent: there is nothing to ask the vendor either.
             return self.world.ledger.new_batch(replace(batch, state=BatchState.SUCCEEDED, intent=False, done_at=now))
         first = self.route.vendor.steps()[0]
-        batch = replace(batch, bytes=payload.size, sha256=payload.sha256, step=first.name)
+        batch = replace(batch, bytes=payload.size, sha256=payload.sha256, **_intent(first))
         if self.route.keep_batches:
             self.session.shelf.keep(f"batch-{batch.n:05d}", payload)
         return self._carry_out(self._first_intent(batch), parcel, recorded=True)
@@ -223,9 +223,8 @@ class Submission(ABC):
             batch = self.world.ledger.take_over(batch, self.invocation.owner)
         if batch.status is BatchState.SUBMITTED:  # so far its former owner got, just before it was taken over
             return batch
-        step = self._step(batch.step)
-        if batch.intent and step.kind is StepKind.COMMIT:
-            batch = self._reconcile(batch, step)
+        if batch.intent and batch.commits:
+            batch = self._reconcile(batch, self._step(batch.step))
         if batch.status is BatchState.SUBMITTING:
             self._need_time()
             with as_decisions():
@@ -260,7 +259,7 @@ class Submission(ABC):
 
     def _intend(self, batch: Batch, step: Step) -> Batch:
         repeated = step.name == batch.step or self._is_before(step, batch.step)
-        changes: dict[str, Any] = {"step": step.name, "intent": True, "receipt": batch.receipt}
+        changes: dict[str, Any] = {**_intent(step), "receipt": batch.receipt}
         if repeated:
             changes |= {"attempt": batch.attempt + 1, **self._orphaned(batch, step)}
         return self._write(batch, **changes)
@@ -284,6 +283,9 @@ class Submission(ABC):
         except AuthExpired as error:
             self._write(batch, intent=False, message=str(error))
             raise GiveUp("credentials", f"{step.name}: the vendor refused the credentials twice; {error}") from None
+        except SecretError as error:  # it is read for each call, just before
+            self._write(batch, intent=False, message=str(error))
+            raise GiveUp("secret", str(error)) from None
         except Rejected as error:
             return self._write(
                 batch, state=BatchState.FAILED, code=str(error.status), message=str(error), done_at=ledger.now()
@@ -325,6 +327,8 @@ class Submission(ABC):
             raise Rest(getattr(error, "after", None)) from None
         except (Rejected, AuthExpired) as error:
             return self._undecided(batch, step, f"the vendor would not say: {error}")
+        except SecretError as error:
+            return self._undecided(batch, step, f"the vendor cannot be asked: {error}")
         if isinstance(answer, Found):
             warnings = [*batch.warnings, f"batch {batch.n}: found at the vendor and adopted"]
             return self._submitted(replace(batch, receipt={**batch.receipt, **answer.receipt}, warnings=warnings))
@@ -381,6 +385,11 @@ class Submission(ABC):
             most = BACKOFF_BASE * 2.0 ** min(self.standing.tries + 1, 16)
             seconds = self.world.rng.uniform(1.0, min(BACKOFF_CAP, most))
         return self.world.ledger.now() + int(1000 * min(seconds, LONGEST_REST))
+
+
+def _intent(step: Step) -> dict[str, Any]:
+    """What is recorded before a step is begun."""
+    return {"step": step.name, "intent": True, "commits": step.kind is StepKind.COMMIT}
 
 
 @contextmanager

@@ -77,6 +77,19 @@ def test_only_what_provably_was_not_sent_is_unprocessed(state: BatchState, inten
     assert fate(batch(state, intent=intent), None, 0, 0)[0] == counts
 
 
+def test_the_intent_of_a_step_that_commits_nothing_sends_nothing() -> None:
+    began = batch(BatchState.SUBMITTING, intent=True, commits=False)
+    assert fate(began, None, 0, 0)[0] == Counts(invalid=2, unprocessed=10)
+    timed_out = outcome_of(job(deadline_at=NOW, packaged_at=0), [began], Counts(unprocessed=10), NOW)
+    assert timed_out[0] is JobOutcome.TIMED_OUT
+
+
+@pytest.mark.parametrize("state", [BatchState.SUBMITTING, BatchState.GIVEN_UP, BatchState.CANCELED])
+def test_what_an_earlier_attempt_may_have_sent_is_never_unprocessed(state: BatchState) -> None:
+    again = batch(state, intent=False, commits=False, flagged=True)
+    assert fate(again, None, 0, 0)[0] == Counts(invalid=2, unconfirmed=10)
+
+
 # --- how the job ended ---
 
 S = BatchState
