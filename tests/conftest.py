@@ -41,6 +41,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(LANES))
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Other tests can wait; those of a stack have time-outs, and what they wait for needs the processor."""
+    if "PYTEST_XDIST_WORKER" in os.environ and not item.nodeid.startswith(LANES) and not os.nice(0):
+        os.nice(10)
+
+
 class Lanes(LoadScopeScheduling):  # type: ignore[misc]
     """A file's tests go to one worker, as they share fixtures; so do all that share a stack, which mostly wait.
 

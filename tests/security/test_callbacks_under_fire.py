@@ -76,7 +76,7 @@ def test_a_flood_of_genuine_calls_costs_one_look_at_the_vendor(
     before, began = looks(vendor), time.monotonic()
 
     def call(n: int) -> int:
-        return call_out("POST", url, BODIES[n % len(BODIES)], "application/json")[0]
+        return call_out("POST", url, BODIES[n % len(BODIES)], "application/json", timeout=60)[0]
 
     with ThreadPoolExecutor(AT_ONCE) as crowd:
         assert Counter(crowd.map(call, range(CALLS))) == {202: CALLS}
