@@ -20,9 +20,9 @@ from batchdrop.records.inspection import Inspection
 from batchdrop.records.jsoncheck import value_problem
 from batchdrop.records.model import SourceRecord
 from batchdrop.records.packager import Packager
-from batchdrop.records.sniff import BOM
 from batchdrop.records.source import Source
 from batchdrop.records.spec import InputSpec, OutputSpec
+from batchdrop.records.utf8 import BOM
 
 _PACKING = (".gz", ".gzip", ".zip")
 _PIECE = 8_000_000  # bytes converted at a time
@@ -97,8 +97,7 @@ def object_bytes(source: Source, spec: InputSpec) -> bytes:
 
 
 def _expanded(source: Source, spec: InputSpec) -> Iterator[bytes]:
-    with source.open(0, 4) as stream:
-        packed = detect(stream.read(4), spec.compression)
+    packed = detect(source, spec.compression)
     return guarded(expand(source, packed, encoding=spec.encoding), source.size, spec.max_expanded_bytes, spec.max_ratio)
 
 

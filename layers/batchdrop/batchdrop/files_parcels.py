@@ -20,8 +20,8 @@ from batchdrop.parcels import Parcel
 from batchdrop.records.model import Checkpoint, SourceRecord
 from batchdrop.records.packager import Packager
 from batchdrop.records.rejects import RejectsWriter
-from batchdrop.records.sniff import BOM
 from batchdrop.records.spec import InputSpec, OutputSpec
+from batchdrop.records.utf8 import BOM
 from batchdrop.records.verdicts import Wanted
 
 CARRIED_BYTES = 16 * 1024 * 1024  # a file that goes with every batch is held in memory

@@ -113,8 +113,8 @@ class FileParcels:
         return self.packager.find(wanted, _checkpoint(start) or self.begins, _checkpoint(end) or self.ends)
 
     def rejects(self) -> RejectsWriter:
-        found = self.inspection
-        return RejectsWriter.for_format(found.format, found.header, self.input.delimiter, self.input.quote)
+        found, given = self.inspection, self.input
+        return RejectsWriter.for_format(found.format, found.header, given.delimiter, given.quote, given.encoding)
 
 
 def _checkpoint(data: dict[str, Any] | None) -> Checkpoint | None:

@@ -198,4 +198,4 @@ class ZipParcels:
         return (record for record in self.replay(start, end) if wanted.has(record))
 
     def rejects(self) -> RejectsWriter:
-        return RejectsWriter.for_format("ndjson")
+        return RejectsWriter.for_format("ndjson", encoding=self.spec.encoding)

@@ -53,6 +53,22 @@ def test_what_is_not_utf8_is_refused_with_its_place(data: bytes, offset: int, li
 
 
 @pytest.mark.acceptance("B4")
+@pytest.mark.parametrize(
+    ("encoding", "bad"), [("windows-1252", b"\x81"), ("utf-16", b"\x00\xd8a\x00"), ("utf-16-be", b"\xd8\x00\x00a")]
+)
+@pytest.mark.parametrize("lines", [0, 3000, 70_000])
+def test_what_is_not_in_the_routes_encoding_is_refused_with_its_line(encoding: str, bad: bytes, lines: int) -> None:
+    before = "id,t\n" + "".join(f"{i},é\n" for i in range(lines)) + "9,"
+    error = refusal(before.encode(encoding) + bad + "\n8,x\n".encode(encoding)[-10:], InputSpec(encoding=encoding))
+    assert (error.reason, error.line, error.offset) == ("encoding", lines + 2, len(before.encode()))
+
+
+@pytest.mark.acceptance("B4")
+def test_what_has_not_the_byte_order_mark_its_encoding_needs_is_refused() -> None:
+    assert refusal("é,1\n".encode("utf-16-be")[1:] * 3, InputSpec(encoding="utf-16")).reason == "encoding"
+
+
+@pytest.mark.acceptance("B4")
 def test_a_character_cut_by_a_block_border_is_whole_again() -> None:
     data = b"id,name\n" + "".join(f"{i},é😀é\n" for i in range(60_000)).encode()
     assert look(data).expanded_bytes == len(data)

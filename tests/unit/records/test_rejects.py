@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from batchdrop.records.rejects import RejectsWriter
 from batchdrop.records.safecell import protect, restore
-from batchdrop.records.spec import InputSpec
-from tests.unit.records.drops import look, problems, records, sent
+from batchdrop.records.spec import Compression, InputFormat, InputSpec
+from tests.unit.records.drops import gzipped, look, problems, records, refusal, sent, zipped
 
 OURS = ["batchdrop_line", "batchdrop_outcome", "batchdrop_code", "batchdrop_message"]
 DANGEROUS = ['=HYPERLINK("http://x","y")', "+1", "-5", "@a", "\tx", "\rx", "'=1", "''-", "-"]
@@ -115,3 +115,43 @@ def test_a_json_record_that_could_not_be_read_is_not_sent_until_it_is_mended(arr
     for spec in (InputSpec(), InputSpec(id=("id",), required=("id",), rename={"batchdrop_raw": "x"})):
         assert [code for _, code in problems(data, spec)] == ["not_mended"]
         assert sent(data, spec) == [{"id": 7}]
+
+
+def again(data: bytes, spec: InputSpec, name: str = "drop") -> tuple[list[dict[str, object]], bytes]:
+    """What a drop sends, and its rejects file, of which the vendor is sent the same."""
+    inspection = look(data, spec, name)
+    given = (inspection.header, spec.delimiter, spec.quote, spec.encoding)
+    writer = RejectsWriter.for_format(inspection.format, *given)
+    rows = [writer.row(r, "rejected", "E1", "naïve 😀") for r in records(data, spec, name)]
+    once = writer.head() + b"".join(rows)
+    assert sent(once, spec, f"drops/r/0123.{writer.name}") == sent(data, spec, name)
+    return sent(data, spec, name), once
+
+
+@pytest.mark.parametrize("encoding", ["windows-1252", "utf-16", "utf-16-le", "utf-16-be", "iso-8859-15"])
+@pytest.mark.parametrize("text", ["id,name\n1,Café\n", '{"id":"1","name":"Café"}\n'])
+def test_rejects_of_files_in_another_encoding_are_utf_8_and_say_so(encoding: str, text: str) -> None:
+    found, once = again(text.encode(encoding), InputSpec(encoding=encoding))
+    assert found == [{"id": "1", "name": "Café"}]
+    assert "Café" in once.decode("utf-8-sig")
+    assert once.startswith(b"\xef\xbb\xbf")
+
+
+@pytest.mark.parametrize("format_", ["auto", "json"])
+def test_rejects_of_an_array_under_a_key_are_lines_that_its_route_takes(format_: InputFormat) -> None:
+    spec = InputSpec(format=format_, json_key="items")
+    assert again(b'{"items":[{"id":1},{"id":2}]}', spec, "a.json")[0] == [{"id": 1}, {"id": 2}]
+
+
+@pytest.mark.parametrize(
+    ("packed", "compression"),
+    [
+        (gzipped(b"id,a\n1,2\n"), "gzip"),
+        (zipped({"a.csv": b"id,a\n1,2\n"}), "zip"),
+        (gzipped(b'{"id":"1","a":"2"}\n'), "gzip"),
+    ],
+)
+def test_rejects_need_no_packing_where_the_route_demands_it_of_drops(packed: bytes, compression: Compression) -> None:
+    spec = InputSpec(compression=compression)
+    assert again(packed, spec)[0] == [{"id": "1", "a": "2"}]
+    assert refusal(b"id,a\n1,2\n", spec).reason == "compression"

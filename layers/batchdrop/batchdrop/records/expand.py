@@ -5,13 +5,16 @@ from __future__ import annotations
 import codecs
 import zlib
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
 from isal import igzip_lib
 
 from batchdrop.errors import DropRefused
+from batchdrop.records.columns import OUR_COLUMNS
 from batchdrop.records.source import Source
 from batchdrop.records.spec import Compression
+from batchdrop.records.utf8 import BOM
 
 if TYPE_CHECKING:
     from batchdrop.records.zipentry import ZipEntry
@@ -26,12 +29,25 @@ _Damaged = cast("type[Exception]", igzip_lib.error)
 _FREE_EXPANSION = 1_000_000  # the ratio is judged above this many expanded bytes
 
 
-def detect(head: bytes, wanted: Compression) -> Packed:
-    """What the first bytes say; `DropRefused` where the route says otherwise. The name decides nothing."""
+def detect(source: Source, wanted: Compression) -> Packed:
+    """What the first bytes say; `DropRefused` where the route says otherwise. The name decides nothing.
+
+    A rejects file of ours is never packed: it is taken as it is, by the columns of ours in its first record or header.
+    """
+    head = _head(source, len(ZIP_MAGIC[0]))
     found: Packed = "gzip" if head.startswith(GZIP_MAGIC) else "zip" if head.startswith(ZIP_MAGIC) else "none"
-    if wanted not in ("auto", found):
-        raise DropRefused("compression", f"the route says compression: {wanted}, but the file is {_called(found)}")
-    return found
+    if wanted in ("auto", found) or (found == "none" and _is_ours(_head(source, BLOCK))):
+        return found
+    raise DropRefused("compression", f"the route says compression: {wanted}, but the file is {_called(found)}")
+
+
+def _head(source: Source, size: int) -> bytes:
+    with source.open(0, min(source.size, size)) as stream:
+        return stream.read(size)
+
+
+def _is_ours(head: bytes) -> bool:
+    return all(name.encode() in head for name in OUR_COLUMNS)
 
 
 def _called(packed: Packed) -> str:
@@ -47,7 +63,7 @@ def expand(
     source: Source, packed: Packed, start: int = 0, tap: Tap | None = None, encoding: str = "utf-8"
 ) -> Iterator[bytes]:
     """The expanded bytes, as UTF-8, from `start` on, in blocks. A plain file is opened there; one that is packed or
-    in another encoding is read anew.
+    in another encoding is read anew. A file that begins with the mark of UTF-8 is in no other encoding.
 
     `tap` sees the stored bytes of a plain or gzip file as they are read (for a ZIP, hash the file separately).
     Raises `DropRefused` (`truncated`, `corrupt`) where the packed data is broken.
@@ -64,17 +80,27 @@ def expand(
 
 def _converted(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
     """The text in UTF-8. Raises `DropRefused("encoding")` for bytes that stand for no character."""
+    head = b""
+    while len(head) < len(BOM) and (block := next(blocks, b"")):
+        head += block
+    blocks = chain((head,), blocks)
+    return blocks if head.startswith(BOM) else _decoded(blocks, encoding)
+
+
+def _decoded(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
     decoder = codecs.getincrementaldecoder(encoding)("strict")
     done = 0
-    try:
-        for block in blocks:
-            text = decoder.decode(block).encode()
-            done += len(text)
-            if text:
-                yield text
-        decoder.decode(b"", final=True)
-    except UnicodeError as error:
-        raise DropRefused("encoding", f"the file is not {encoding} throughout", offset=done) from error
+    for block in chain(blocks, (b"",)):
+        held = len(decoder.getstate()[0])
+        try:
+            text, fault = decoder.decode(block, final=not block), None
+        except UnicodeError as error:  # one that tells no place is about the first bytes
+            text, fault = decoder.decode(block[: max(0, getattr(error, "start", 0) - held)]), error
+        done += len(data := text.encode())
+        if data:
+            yield data
+        if fault:
+            raise DropRefused("encoding", f"the file is not {encoding} throughout", offset=done) from fault
 
 
 def limited(blocks: Iterator[bytes], length: int | None) -> Iterator[bytes]:

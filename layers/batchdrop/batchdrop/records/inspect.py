@@ -19,7 +19,6 @@ from batchdrop.records.reading import File, Reading, checked
 from batchdrop.records.repeats import Repeats
 from batchdrop.records.scans import empty
 from batchdrop.records.scratch import LocalScratch, Scratch, ScratchGone
-from batchdrop.records.sniff import BOM
 from batchdrop.records.source import Source
 from batchdrop.records.spec import InputSpec, OutputSpec
 from batchdrop.records.walk import Walk
@@ -77,11 +76,9 @@ def look(
     A plain file of more than `cut_bytes` is cut into spans of at least so many bytes, to be packaged by several
     workers, and nothing of it on the way.
     """
-    with source.open(0, min(source.size, BLOCK)) as stream:
-        head = stream.read(len(BOM) + 1)
-    if not head:
+    if not source.size:
         raise empty()
-    packed = detect(head, spec.compression)
+    packed = detect(source, spec.compression)
     going = None
     try:
         going = _Look(File(source, spec, packed), output, check, halt, cut_bytes, scratch or LocalScratch())

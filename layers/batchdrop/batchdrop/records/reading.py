@@ -12,10 +12,10 @@ from batchdrop.records.halt import Halt
 from batchdrop.records.inspection import Inspection
 from batchdrop.records.patience import Patience
 from batchdrop.records.scans import Again, ArrayScan, CsvScan, Found, LineScan, Scan, count
-from batchdrop.records.sniff import BOM, sniff
+from batchdrop.records.sniff import sniff
 from batchdrop.records.source import Source
 from batchdrop.records.spec import InputSpec
-from batchdrop.records.utf8 import Utf8Check
+from batchdrop.records.utf8 import BOM, Utf8Check
 from batchdrop.records.walk import Walk
 
 _SCANS: dict[str, Callable[[Iterator[bytes], InputSpec, int, Again | None], Scan]] = {

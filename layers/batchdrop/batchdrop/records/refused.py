@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from batchdrop.errors import DropRefused
-from batchdrop.records.expand import BLOCK, detect, expand
+from batchdrop.records.expand import detect, expand
 from batchdrop.records.source import Source
 from batchdrop.records.spec import InputSpec
 
@@ -19,8 +19,7 @@ def count_refused(source: Source, spec: InputSpec, refusal: DropRefused) -> int:
         return 0
     lines, last, head = 0, b"", b""
     try:
-        with source.open(0, min(source.size, BLOCK)) as stream:
-            packed = detect(stream.read(4), spec.compression)
+        packed = detect(source, spec.compression)
         for block in expand(source, packed, encoding=spec.encoding):
             head = head or block[:64]
             *whole, last = (last + block).split(b"\n")

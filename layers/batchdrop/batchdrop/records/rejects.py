@@ -11,6 +11,7 @@ from batchdrop.records.columns import OUR_COLUMNS, UNREAD
 from batchdrop.records.csvcodec import cells_of
 from batchdrop.records.model import SourceRecord
 from batchdrop.records.safecell import protect, restore
+from batchdrop.records.utf8 import BOM
 from batchdrop.records.verdicts import RowForm
 from batchdrop.storable import storable
 
@@ -23,9 +24,10 @@ _LINE_ENDS = re.compile(rb"[\r\n]")
 class RejectsWriter:
     """Writes rejected records in the source's format: `head()` once, then a `row()` each."""
 
-    def __init__(self, header: Sequence[str] | None, delimiter: str, quote: str) -> None:
+    def __init__(self, header: Sequence[str] | None, delimiter: str, quote: str, encoding: str) -> None:
         self.name = "rejects.ndjson" if header is None else "rejects.csv"
         self._header = header or ()
+        self._bom = b"" if encoding == "utf-8" else BOM  # it is UTF-8 whatever the drop was
         self._own = [i for i, name in enumerate(self._header) if name not in OUR_COLUMNS]
         self._is_mended = len(self._own) < len(self._header)
         self._delimiter, self._quote, self._mark = delimiter, quote, delimiter.encode()
@@ -33,10 +35,10 @@ class RejectsWriter:
 
     @classmethod
     def for_format(
-        cls, format_: str, header: Sequence[str] = (), delimiter: str = ",", quote: str = '"'
+        cls, format_: str, header: Sequence[str] = (), delimiter: str = ",", quote: str = '"', encoding: str = "utf-8"
     ) -> RejectsWriter:
         """A writer for a drop of this format (`csv`, `json` or `ndjson`)."""
-        return cls(header if format_ == "csv" else None, delimiter, quote)
+        return cls(header if format_ == "csv" else None, delimiter, quote, encoding)
 
     @property
     def form(self) -> RowForm | None:
@@ -46,8 +48,9 @@ class RejectsWriter:
         return RowForm(self._delimiter, self._quote) if self._header else RowForm()
 
     def head(self) -> bytes:
-        """What the file begins with: a header for CSV, nothing for NDJSON."""
-        return self._line([*(self._header[i] for i in self._own), *OUR_COLUMNS]) if self._header else b""
+        """What the file begins with: a header for CSV, the mark of UTF-8 where the route's files are not."""
+        header = self._line([*(self._header[i] for i in self._own), *OUR_COLUMNS]) if self._header else b""
+        return self._bom + header
 
     def row(self, record: SourceRecord, outcome: str, code: str, message: str) -> bytes:
         """One rejected record. A record that could not be read keeps its place, if not all of its content."""

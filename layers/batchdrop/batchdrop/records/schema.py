@@ -31,7 +31,11 @@ def _text(description: str) -> dict[str, object]:
 PROPERTIES: dict[str, dict[str, object]] = {
     "format": _one_of("the file's format; auto: by its content, then its name", "auto", "csv", "json", "ndjson"),
     "compression": _one_of("auto: by the file's first bytes; zip: with a single entry", "auto", "none", "gzip", "zip"),
-    "encoding": _one_of("the encoding of the text, where it is not UTF-8; it is never guessed", *ENCODINGS),
+    "encoding": _one_of(
+        "the encoding of the text, where it is not UTF-8; it is never guessed, but a file that begins with UTF-8's "
+        "byte-order mark is UTF-8",
+        *ENCODINGS,
+    ),
     "id": _names("the field, or fields, a record is known by at the vendor; rejects are matched by it"),
     "id_joiner": _text("what stands between the parts of an id of several fields"),
     "types": _map("types of CSV columns; a column without one stays text, byte for byte", {"enum": list(TYPES)}),
@@ -41,7 +45,7 @@ PROPERTIES: dict[str, dict[str, object]] = {
     "delimiter": _text("what separates CSV cells: one character, or tab; no double quote and no backslash"),
     "quote": _text("what encloses CSV cells: one character"),
     "header": _names("names of the CSV columns, where the file has no header line"),
-    "json_key": _text("the key that holds the array, where the JSON is an object"),
+    "json_key": _text("the key that holds the array, where the JSON is an object; not for .ndjson and .jsonl files"),
     "required": _names("fields every record must have"),
     "duplicates": _one_of(
         "what to do with ids that come again in one file; default: reject where records have an id and the vendor names"

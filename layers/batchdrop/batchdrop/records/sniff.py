@@ -8,11 +8,12 @@ from typing import Literal
 
 from batchdrop.errors import DropRefused
 from batchdrop.records.spec import InputSpec
+from batchdrop.records.utf8 import BOM
 
 Format = Literal["csv", "json", "ndjson"]
 
-BOM = b"\xef\xbb\xbf"
 _UTF16_32 = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
+_LINES = (".ndjson", ".jsonl")
 _PACKING = {".gz", ".gzip", ".zip"}
 _BY_NAME: dict[str, Format] = {".csv": "csv", ".tsv": "csv", ".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson"}
 _OTHERS = {
@@ -92,12 +93,12 @@ def _by_content(text: bytes, suffix: str, spec: InputSpec) -> Format:
         return "csv"
     if spec.format == "ndjson" and first == b"[":
         raise DropRefused("format", "the route says ndjson, but the file is a JSON array; set input.format: json")
-    if spec.format == "json" and first == b"{" and not spec.json_key and suffix not in (".ndjson", ".jsonl"):
+    if spec.format == "json" and first == b"{" and not spec.json_key and suffix not in _LINES:
         raise DropRefused(
             "format", "the JSON is an object, not an array; name the array's key in input.json_key", line=1
         )
     if spec.format in ("json", "ndjson") and first not in (b"[", b"{"):
         raise DropRefused("format", f"the route says {spec.format}, but the file does not begin with [ or {{", line=1)
-    if first == b"[" or (first == b"{" and spec.json_key and spec.format != "ndjson"):
+    if first == b"[" or (first == b"{" and spec.json_key and spec.format != "ndjson" and suffix not in _LINES):
         return "json"
     return "ndjson" if first == b"{" else "csv"

@@ -8,6 +8,8 @@ from typing import NoReturn
 from batchdrop.errors import DropRefused
 from batchdrop.records.kernel import utf8_prefix
 
+BOM = codecs.BOM_UTF8
+
 
 class Utf8Check:
     """Feed it every block in order; raises `DropRefused("encoding")` at the first byte that is not UTF-8."""
