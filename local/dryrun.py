@@ -84,10 +84,9 @@ def _job(path: Path, route: Route) -> Job:
     """The job a drop of this path would make."""
     job = Job("check", route.name, "", str(path), "", created_at=0, deadline_at=0, config=dict(route.raw))
     if path.is_dir():
-        if (path / READY).is_file():
-            job.key = str(path / READY)  # its manifest, if it holds one, is enforced
+        job.key = f"{path}/{READY if (path / READY).is_file() else ''}"  # a manifest in the marker is enforced
         job.members = [
-            {"name": p.relative_to(path).as_posix(), "key": str(p), "version_id": "", "size": p.stat().st_size}
+            {"name": p.relative_to(path).as_posix(), "version_id": "", "size": p.stat().st_size}
             for p in upload.members(path)
         ]
         job.size = sum(member["size"] for member in job.members)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from batchdrop.errors import ConditionFailed, ObjectGone
+from batchdrop.itemsize import MOST_BYTES, size_of
 from batchdrop.ports import Absent, AbsentOrBelow, Equals, Expect, Item, Key, ObjectRef, OneOf
 
 INDEXES = ("open", "listing")
@@ -23,6 +24,10 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(v) for v in value]
     raise TypeError(f"the ledger cannot keep a {type(value).__name__}")
+
+
+class ItemTooLarge(Exception):
+    """As DynamoDB's ValidationException."""
 
 
 class MemoryTable:
@@ -79,6 +84,8 @@ class MemoryTable:
         self.items.pop(key, None)
 
     def _write(self, key: Key, item: Item) -> None:
+        if size_of(item) > MOST_BYTES:
+            raise ItemTooLarge("Item size has exceeded the maximum allowed size")
         before = self.items.get(key)
         self.items[key] = item = {**item, "pk": key.pk, "sk": key.sk}
         if any(name in item or name in (before or {}) for name in INDEXES):

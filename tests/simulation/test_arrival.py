@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 from unittest.mock import patch
+
+import pytest
 
 from batchdrop import operate
 from batchdrop.job import Job
@@ -39,6 +43,37 @@ def test_a_set_of_too_many_files_is_refused_without_a_look_at_each() -> None:
         assert "1 to 500 files" in report["reason"]
         assert "several sets" in report["reason"]
         assert calls(simulation, "objects.head") < 10
+
+
+@pytest.mark.parametrize("length", [20, 119, 190])
+def test_a_set_of_as_many_files_as_may_be_fits_into_the_ledger_whatever_their_names(length: int) -> None:
+    files = {f"{'p' * (length - 9)}{n:04d}.json": b'[{"url":"https://example.org/1"}]' for n in range(499)}
+    chosen = scenario("haplo")
+    files |= {"control.json": chosen.files["control.json"], "_READY": b""}
+    with Simulation(replace(chosen, files=files, records=499)) as simulation:
+        assert ended(simulation)["outcome"] == "handed_over"
+
+
+def test_a_set_whose_names_do_not_fit_into_the_ledger_is_refused_and_told_why() -> None:
+    with Simulation(scenario("ometria")) as simulation:
+        put_set(simulation, [f"{'p' * 380}{n}.json" for n in range(500)])
+        simulation.drain(1)
+        assert simulation.check() == []
+        report = simulation.report()
+        assert report["outcome"] == "failed"
+        assert "at most 100,000 can be kept" in report["reason"]
+        assert simulation.cloud.dead_letters == []
+
+
+def test_a_set_whose_columns_do_not_fit_into_the_ledger_is_refused_and_told_why() -> None:
+    names = [sha256(b"%d" % n).hexdigest() for n in range(16_000)]
+    headers = [",".join(names[400 * n : 400 * n + 400]).encode() for n in range(40)]
+    files = {f"f{n}.csv": header + b"\n1" + b"," * 399 + b"\n" for n, header in enumerate(headers)}
+    with Simulation(replace(scenario("ometria"), files=files | {"_READY": b""}, records=0)) as simulation:
+        report = ended(simulation)
+        assert report["outcome"] == "failed"
+        assert "of its 40 files" in report["reason"]
+        assert "several smaller sets" in report["reason"]
 
 
 def test_a_set_whose_files_were_deleted_since_is_run_again_with_the_versions_it_had() -> None:

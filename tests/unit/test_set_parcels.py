@@ -55,7 +55,7 @@ class Drop:
 
     def _pinned(self, name: str) -> dict[str, Any]:
         ref = self.objects.head(ObjectRef("drops", PLACE + name))
-        return {"name": name, "key": ref.key, "version_id": ref.version_id, "size": ref.size}
+        return {"name": name, "version_id": ref.version_id, "size": ref.size}
 
     def look(self, output: Output, **options: Any) -> dict[str, Any]:
         self.spec, self.output = InputSpec.from_route(options), output

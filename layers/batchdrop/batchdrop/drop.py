@@ -35,11 +35,6 @@ class Drop:
     def is_marker(self) -> bool:
         return self.key.rpartition("/")[2] == READY
 
-    @property
-    def folder(self) -> str:
-        """The key up to and including its last slash: where the members of a set lie."""
-        return self.key.rpartition("/")[0] + "/"
-
 
 @dataclass(slots=True)
 class Arrivals:
@@ -52,6 +47,11 @@ class Arrivals:
 def job_id(bucket: str, key: str, version_id: str) -> str:
     """The deterministic id of the job for this object version: 32 hex digits, fit for an execution's name."""
     return hashlib.sha256("\0".join(("job/1", bucket, key, version_id)).encode()).hexdigest()[:32]
+
+
+def folder_of(key: str) -> str:
+    """A key up to and including its last slash: of a marker, where the files of its set lie."""
+    return key.rpartition("/")[0] + "/"
 
 
 def later(one: str, other: str) -> bool:

@@ -11,8 +11,9 @@ from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
 
-from batchdrop.drop import READY
+from batchdrop.drop import READY, folder_of
 from batchdrop.errors import DropRefused, ObjectGone, ObjectRefused
+from batchdrop.itemsize import size_of
 from batchdrop.job import Job
 from batchdrop.parcels import StoredSource
 from batchdrop.ports import ObjectRef, Objects
@@ -20,6 +21,7 @@ from batchdrop.records.payload import Payload, PayloadBuilder
 from batchdrop.records.source import Source
 
 MOST_MEMBERS = 500  # files of a set: they are listed in the ledger
+MOST_NAMES = 100_000  # bytes of their names together
 CHUNK = 1 << 18
 SPOOL_BYTES = 16_000_000  # what is bigger goes to a temporary file
 _MANIFEST_BYTES = 1_000_000
@@ -36,7 +38,7 @@ class Member:
 
 def pinned(job: Job, objects: Objects) -> list[dict[str, Any]]:
     """The files that lie beside a set's marker now, each by its version; `DropRefused` if they make no set."""
-    place = job.key.rpartition("/")[0] + "/"
+    place = folder_of(job.key)
     listed = (r for r in objects.list(job.bucket, place) if not r.key.endswith(("/", f"/{READY}")))
     refs = list(islice(listed, MOST_MEMBERS + 1))
     if not refs:
@@ -44,6 +46,10 @@ def pinned(job: Job, objects: Objects) -> list[dict[str, Any]]:
     if len(refs) > MOST_MEMBERS:
         why = f"a set must hold 1 to {MOST_MEMBERS} files, and there are more beside its {READY}"
         raise DropRefused("set", f"{why}: drop them as several sets, each in a folder of its own")
+    names = sum(size_of(ref.key.removeprefix(place)) for ref in refs)
+    if names > MOST_NAMES:
+        why = f"the names of the set's files take {names:,} bytes together, and at most {MOST_NAMES:,} can be kept"
+        raise DropRefused("set", f"{why}: give them shorter names, or drop them as several sets")
     try:
         return [_pinned(objects.head(ref), place) for ref in sorted(refs, key=lambda r: r.key)]
     except ObjectGone:
@@ -54,7 +60,7 @@ def pinned(job: Job, objects: Objects) -> list[dict[str, Any]]:
 
 
 def _pinned(ref: ObjectRef, place: str) -> dict[str, Any]:
-    return {"name": ref.key.removeprefix(place), "key": ref.key, "version_id": ref.version_id, "size": ref.size}
+    return {"name": ref.key.removeprefix(place), "version_id": ref.version_id, "size": ref.size}
 
 
 def members_of(job: Job, objects: Objects) -> list[Member]:
@@ -65,8 +71,8 @@ def members_of(job: Job, objects: Objects) -> list[Member]:
 
 
 def _stored(job: Job, objects: Objects, member: Mapping[str, Any]) -> StoredSource:
-    ref = ObjectRef(job.bucket, str(member["key"]), str(member["version_id"]), int(member["size"]))
-    return StoredSource(objects, ref)
+    key = folder_of(job.key) + str(member["name"])
+    return StoredSource(objects, ObjectRef(job.bucket, key, str(member["version_id"]), int(member["size"])))
 
 
 # --- reading ---

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from batchdrop.destinations.base import Output
+from batchdrop.entries import entries_of, packed
 from batchdrop.errors import DropRefused
 from batchdrop.files_parcels import FilesParcels, look_into_files
+from batchdrop.itemsize import MOST_BYTES, size_of
 from batchdrop.job import Job
 from batchdrop.members import enforce_manifest, members_of, set_digest, sha256_of
 from batchdrop.parcels import Parcels
@@ -16,6 +18,7 @@ from batchdrop.records.spec import InputSpec
 from batchdrop.zip_parcels import ZipParcels, look_into_zip
 
 _LONGEST_NAME = 200
+MOST_KEPT = MOST_BYTES - 40_000  # bytes of what a job keeps of a set, beside the route and all else it keeps
 
 
 def look_into_set(
@@ -38,12 +41,21 @@ def look_into_set(
     else:
         seen = found["entries"]
     enforce_manifest(job, objects, [{**entry, "size": sizes[entry["name"]]} for entry in seen])
-    return found | {"sha256": set_digest((str(entry["name"]), str(entry["sha256"])) for entry in seen)}
+    digest = set_digest((str(entry["name"]), str(entry["sha256"])) for entry in seen)
+    return _fitting(job, {"ready": found["ready"], "entries": packed(found["entries"]), "sha256": digest})
+
+
+def _fitting(job: Job, found: dict[str, Any]) -> dict[str, Any]:
+    size = size_of(job.members) + size_of(found)
+    if size > MOST_KEPT:
+        what = f"the names, columns and repeated ids of its {len(job.members) or 1} files take {size:,} bytes"
+        raise DropRefused("set", f"{what}, and at most {MOST_KEPT:,} can be kept: drop it as several smaller sets")
+    return found
 
 
 def parcels_of_set(job: Job, spec: InputSpec, output: Output, objects: Objects) -> Parcels:
     """The set as batches; it has been looked into."""
-    members = members_of(job, objects)
+    members, found = members_of(job, objects), job.inspection | {"entries": entries_of(job.inspection)}
     if output.format == "zip":
-        return ZipParcels(members, spec, output, job.inspection)
-    return FilesParcels(members, output, output.sets, job.inspection)
+        return ZipParcels(members, spec, output, found)
+    return FilesParcels(members, output, output.sets, found)

@@ -9,7 +9,7 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from batchdrop.drop import Drop, arrivals, job_id, later, sqs_messages
+from batchdrop.drop import Drop, arrivals, folder_of, job_id, later, sqs_messages
 
 EVENTS = Path(__file__).resolve().parents[3] / "events"
 
@@ -124,7 +124,7 @@ def test_sequencers_compare_as_s3_says_the_shorter_padded_with_zeros(one: str, o
 def test_a_set_is_known_by_its_marker() -> None:
     marker = Drop("drops", "drops/r/june/_READY", "v1")
     assert marker.is_marker
-    assert marker.folder == "drops/r/june/"
+    assert folder_of(marker.key) == "drops/r/june/"
     assert not Drop("drops", "drops/r/june/NOT_READY", "v1").is_marker
 
 

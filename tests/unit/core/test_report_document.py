@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from batchdrop.entries import packed
 from batchdrop.job import Batch, Job
 from batchdrop.report.document import report_document
 from batchdrop.words import BatchState, Counts, JobOutcome
@@ -109,8 +110,8 @@ def test_what_was_odd_about_the_drop_is_warned_of_and_of_a_set_the_file_is_named
     odd = {"format": "csv", "header": ["id;name"], "warnings": ["unknown column"]}
     hint = "the file has one column; its columns seem to be separated by ';': set input.delimiter"
     assert document(job(inspection=odd), [])["warnings"] == ["unknown column", hint]
-    entries = [{"name": "a.csv", "inspection": odd}, {"name": "b.json", "inspection": None}]
-    found = document(job(inspection={"entries": entries}), [])["warnings"]
+    entries: list[dict[str, Any]] = [{"name": "a.csv", "inspection": odd}, {"name": "b.json", "inspection": None}]
+    found = document(job(inspection={"entries": packed(entries)}), [])["warnings"]
     assert found == ["a.csv: unknown column", f"a.csv: {hint}"]
     assert document(job(inspection={"format": "csv", "header": ["name"]}), [])["warnings"] == []
 

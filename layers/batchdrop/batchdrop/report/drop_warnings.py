@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from batchdrop.entries import entries_of
+
 _SEPARATORS = {";": "';'", "\t": "tab", "|": "'|'", ",": "','"}  # of the columns of CSV files, and their names
 
 
 def drop_warnings(inspection: Mapping[str, Any]) -> list[str]:
     """The warnings of what was found out about a drop; of a set each names its file."""
     found = _of_file(inspection)
-    for entry in inspection.get("entries", []):
+    for entry in entries_of(inspection):
         found += [f"{entry['name']}: {warning}" for warning in _of_file(entry.get("inspection") or {})]
     return found
 
