@@ -22,7 +22,7 @@ def state(job: Job) -> str:
     """The outcome of an ended job; what an unfinished one is at, by `STATES`."""
     if job.outcome:
         return job.outcome
-    if job.cancel_at:
+    if job.stops:
         return "canceling"
     if job.packaged_at:
         return "waiting"

@@ -63,7 +63,7 @@ def resolve(
     Ask the vendor first: sending again what did arrive imports it twice.
     The job goes on, and ends in a new report. Where several batches are in
     doubt, --batch decides on one; the job ends held again until all are
-    decided on.
+    decided on. Of a job that was canceled, nothing else is sent.
 
     \b
     Examples:

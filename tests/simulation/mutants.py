@@ -68,8 +68,8 @@ MUTANTS = (
     Mutant(
         "a first batch recorded only once it is submitted",
         LIBRARY + "submission.py",
-        '        changes: dict[str, Any] = {"step": step.name, "intent": True, "receipt": batch.receipt}\n',
-        '        changes: dict[str, Any] = {"step": step.name, "intent": True, "receipt": batch.receipt}\n'
+        '        changes: dict[str, Any] = {**_intent(step), "receipt": batch.receipt}\n',
+        '        changes: dict[str, Any] = {**_intent(step), "receipt": batch.receipt}\n'
         '        if getattr(self, "unrecorded", False):\n            return replace(batch, **changes)\n',
     ),
     Mutant(
@@ -198,7 +198,7 @@ MUTANTS = (
     Mutant(
         "a worker does not see that the job was stopped meanwhile",
         LIBRARY + "submit_span.py",
-        "if job is None or job.is_closed or job.packaged_at or job.cancel_at:",
+        "if job is None or job.is_closed or job.packaged_at or job.stops:",
         "if job is None:",
         (SPANS,),
     ),

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
+from batchdrop import operate
 from batchdrop.errors import Ambiguous, SecretError
 from batchdrop.ports import Request
 from batchdrop.report.advice import what_next
+from batchdrop.words import BatchState
+from tests.simulation.faults import Plan
 from tests.simulation.run import Simulation
-from tests.simulation.scenario import scenario
-from tests.simulation.test_rows import ended, oneshot, strict
+from tests.simulation.scenario import long_look, scenario
+from tests.simulation.test_rows import ended, oneshot, places, strict
+from tests.simulation.test_spans import states, two_spans, waited_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +106,73 @@ def test_a_batch_sent_again_in_vain_is_still_in_doubt_as_its_first_attempt_may_h
         assert report["failure"]["reason"] == "secret"
         assert report["batches"][0]["counts"]["unconfirmed"] == report["batches"][0]["records"]
         assert "batch 1" in what_next(report)[0]
+
+
+# --- canceled ---
+
+
+def canceled_when(simulation: Simulation, reached: Callable[[], bool]) -> dict[str, Any]:
+    """The report of a job that is dropped, and canceled as soon as that is so."""
+    simulation.drop()
+    waited_for(simulation, reached)
+    operate.cancel(simulation.world, simulation.job.job_id)
+    simulation.drain()
+    assert simulation.check() == []
+    return simulation.report()
+
+
+def test_a_cancel_while_the_last_batches_of_all_spans_are_under_way_leaves_the_job_completed() -> None:
+    chosen = replace(two_spans(), files={"two.csv": b"id,name\n1,anna\n2,eva\n"})
+    last = places(chosen, "submit", "http POST /import")[-1]
+    with Simulation(chosen, 0, Plan([(last, "delay")])) as simulation:
+        report = canceled_when(simulation, lambda: len(states(simulation)) == 2)
+        assert report["counts"]["accepted"] == report["counts"]["records"] == 2
+        assert (report["outcome"], report["failure"]) == ("completed", None)
+
+
+def test_a_cancel_before_the_number_of_records_is_known_is_still_one() -> None:
+    with Simulation(long_look(packed=False)) as simulation:
+        report = canceled_when(simulation, lambda: bool(simulation.jobs()) and bool(simulation.job.halt))
+        assert (report["outcome"], report["counts"]["records"]) == ("canceled", 0)
+
+
+@pytest.mark.parametrize("decision", ["resubmit", "adopt", "abandon"])
+def test_a_canceled_job_that_was_held_stays_canceled_and_sends_only_what_was_decided_on(decision: Any) -> None:
+    """Of three spans the first is in doubt, and records of the others are not sent yet."""
+    chosen = scenario("spans-hold")
+    first = places(chosen, "submit", "http POST /import")[0]
+    with Simulation(chosen, 0, Plan([(first, "reset_after"), (first + 6, "delay")])) as simulation:
+        report = canceled_when(simulation, lambda: BatchState.DOUBTFUL in states(simulation))
+        unsent, sent = report["counts"]["unprocessed"], oneshot(simulation).commits
+        assert (report["outcome"], unsent > 0) == ("held", True)
+        simulation.watch.operated = True
+        receipt = str(oneshot(simulation).vendor.imports[0]["id"]) if decision == "adopt" else ""
+        operate.resolve(simulation.world, simulation.job.job_id, decision, receipt)
+        simulation.drain()
+        assert simulation.check() == []
+        report = simulation.report()
+        assert (report["outcome"], report["reason"]) == ("canceled", "canceled on request")
+        assert report["counts"]["unprocessed"] == unsent
+        assert oneshot(simulation).commits == sent + (decision == "resubmit")
+        settled = BatchState.UNCONFIRMED if decision == "abandon" else BatchState.SUCCEEDED
+        assert set(states(simulation)) == {settled, BatchState.SUCCEEDED}
+
+
+def test_of_a_canceled_job_one_batch_is_sent_again_while_another_stays_in_doubt() -> None:
+    chosen = scenario("hold")
+    sent = places(chosen, "submit", "http POST /import")
+    with Simulation(chosen, 0, Plan([(number, "reset_after") for number in sent])) as simulation:
+        canceled_when(simulation, lambda: states(simulation) == [BatchState.DOUBTFUL] * 2)
+        assert oneshot(simulation).commits == 2
+        simulation.watch.operated = True
+        operate.resolve(simulation.world, simulation.job.job_id, "resubmit", batch=2)
+        simulation.drain()
+        assert simulation.check() == []
+        assert simulation.report()["outcome"] == "held"
+        assert states(simulation) == [BatchState.DOUBTFUL, BatchState.SUCCEEDED]
+        operate.resolve(simulation.world, simulation.job.job_id, "resubmit", batch=1)
+        simulation.drain()
+        assert simulation.check() == []
+        assert simulation.report()["outcome"] == "completed_with_rejects"
+        assert simulation.report()["failure"] is None
+        assert oneshot(simulation).commits == 4

@@ -53,11 +53,11 @@ def outcome_of(job: Job, batches: Sequence[Batch], counts: Counts, now: int) -> 
     states = [b.status for b in batches]
     if any(b.is_in_doubt for b in batches):
         return JobOutcome.HELD, _why(batches, BatchState.HELD) or "whether a batch arrived at the vendor cannot be told"
-    if job.cancel_at and counts.accepted + counts.rejected + counts.invalid < counts.records:
+    if job.cancel_at and _is_cut_short(job, counts):
         return JobOutcome.CANCELED, "canceled on request"
     if BatchState.SUBMITTED in states or (now >= job.deadline_at and not job.packaged_at):
         return JobOutcome.TIMED_OUT, "not done by its deadline"
-    if job.failure:
+    if job.failure and not (_is_canceled(job) and not counts.unprocessed):  # a cancel when all had been sent is none
         return JobOutcome.FAILED, str(job.failure.get("message", ""))
     if BatchState.HANDED_OVER in states:
         return JobOutcome.HANDED_OVER, "handed over; the vendor does not say what became of it"
@@ -67,6 +67,16 @@ def outcome_of(job: Job, batches: Sequence[Batch], counts: Counts, now: int) -> 
         outcome = JobOutcome.CANCELED if BatchState.CANCELED in states else JobOutcome.FAILED
         return outcome, _why(batches, BatchState.GIVEN_UP) or "not everything was sent"
     return _by_counts(counts, batches)
+
+
+def _is_cut_short(job: Job, counts: Counts) -> bool:
+    """Whether not every record has an outcome; of a drop that was not looked into, not even their number is known."""
+    told = counts.accepted + counts.rejected + counts.invalid
+    return told < counts.records or (_is_canceled(job) and not counts.records)
+
+
+def _is_canceled(job: Job) -> bool:
+    return job.failure.get("reason") == "canceled"
 
 
 def _by_counts(counts: Counts, batches: Sequence[Batch]) -> tuple[JobOutcome, str]:

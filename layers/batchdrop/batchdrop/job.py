@@ -70,6 +70,7 @@ class Job(_Stored):
     callback_at: int = 0  # the vendor called, the last time that was heeded
     task_token: str = ""
     cancel_at: int = 0
+    reopened_at: int = 0  # an operator decided on batches of it
     # the end
     outcome: str = ""
     closed_at: int = 0
@@ -93,6 +94,16 @@ class Job(_Stored):
     @property
     def is_closed(self) -> bool:
         return bool(self.closed_at)
+
+    @property
+    def stops(self) -> bool:
+        """Whether it is canceled: nothing more is sent, and the vendor is asked to stop."""
+        return self.cancel_at > self.reopened_at
+
+    @property
+    def sends_decided_only(self) -> bool:
+        """Whether it was canceled before an operator decided: what is not decided on is not sent."""
+        return 0 < self.cancel_at <= self.reopened_at
 
     def ended(self) -> JobOutcome | None:
         return JobOutcome(self.outcome) if self.outcome else None

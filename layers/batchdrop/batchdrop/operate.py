@@ -56,7 +56,7 @@ def resolve(world: World, job_id_: str, decision: Decision, receipt: str = "", b
 
     `resubmit`: send them again, flagged as possible duplicates. `adopt`: the vendor has it; `receipt` is the id it
     gave, or a JSON object of ids. `abandon`: leave it, its records unconfirmed. `batch`: decide on this one alone (0:
-    on all in doubt); while others are held, the job ends held again.
+    on all in doubt); while others are held, the job ends held again. A job that was canceled sends nothing else.
     """
     job = find(world, job_id_)
     if job.ended() is not JobOutcome.HELD:
@@ -100,8 +100,9 @@ def _go_on(world: World, job: Job, route: Route, *, sends_again: bool) -> Job:
         for span in Spans.of(world.ledger, job).each:
             if span.packaged_at:
                 world.ledger.reopen_span(span)
-    changes = {"deadline_at": world.ledger.now() + int(route.deadline * 1000), "tries": 0}
-    job = world.ledger.reopen(job, changes, ("packaged_at", "failure") if sends_again else ())
+    now, gone = world.ledger.now(), ("packaged_at",) if job.cancel_at else ("packaged_at", "failure")
+    changes = {"deadline_at": now + int(route.deadline * 1000), "reopened_at": now, "tries": 0}
+    job = world.ledger.reopen(job, changes, gone if sends_again else ())
     world.workflow.start(job.execution, job.job_id)
     return job
 

@@ -81,10 +81,10 @@ class Supervision:
         if working:
             most = min(self._scheduled(), BUSY) if self._may_be_cut() else self._scheduled()
             return self._wait(min(most, (self.job.lease_until - now) / 1000 + 1))
-        if self.job.cancel_at and not self.job.packaged_at:
-            self._stop_submitting(_CANCELED)
         if self.job.spread and (answer := self._while_spread()):
             return answer
+        if self.job.stops and not self.job.packaged_at and not self._stop_submitting(_CANCELED):
+            return self._wait(1.0)
         if now >= self.job.deadline_at:
             return Next("finish")
         if not self.job.packaged_at:
@@ -112,8 +112,11 @@ class Supervision:
     def _while_spread(self) -> Next | None:
         """What is next as long as spans are submitted; None: nobody submits any, or will."""
         spans = Spans.of(self.world.ledger, self.job)  # after the job: who takes a lease now sees what it says
-        if self.job.packaged_at or spans.now >= self.job.deadline_at:
-            return self._look_again(spans, spans.free_in()) if spans.held else None
+        is_over = self.job.stops or spans.now >= self.job.deadline_at
+        if spans.held and (self.job.packaged_at or is_over):  # who is at the last batch of a span may yet end it
+            return self._look_again(spans, spans.free_in())
+        if self.job.packaged_at or (is_over and spans.left):
+            return None
         if spans.failure or not spans.left:
             stopped = self._stop_submitting({"failure": spans.failure} if spans.failure else {})
             return self._while_spread() if stopped else self._look_again(spans, 1.0)
@@ -148,7 +151,7 @@ class Supervision:
 
     def _ask(self, session: Session, batch: Batch) -> None:
         try:
-            if self.job.cancel_at:
+            if self.job.stops:
                 batch = self._cancel(session, batch)
                 if batch.status is BatchState.CANCELED:
                     return

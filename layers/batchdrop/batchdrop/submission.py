@@ -142,7 +142,7 @@ class Submission(ABC):
         self.session.siblings = self.batches
         parcels = self._parcels()
         for at, batch in enumerate(self.batches):
-            if batch.status in (BatchState.SUBMITTING, BatchState.DOUBTFUL):
+            if batch.status in (BatchState.SUBMITTING, BatchState.DOUBTFUL) and self._goes_on(batch):
                 self.batches[at] = self._take_up(batch, parcels)
         self._submit_the_rest(parcels)
         self._rest_while_in_doubt()
@@ -162,9 +162,13 @@ class Submission(ABC):
 
     # --- batches ---
 
+    def _goes_on(self, batch: Batch) -> bool:
+        """Of a canceled job only what an operator decided to send again: that is flagged."""
+        return batch.flagged or not self.job.cancel_at
+
     def _submit_the_rest(self, parcels: Parcels) -> None:
         at_the_end = self.batches and self.batches[-1].last
-        if at_the_end:
+        if at_the_end or self.job.sends_decided_only:
             return
         self._need_time()
         start = self.batches[-1].end if self.batches else None
@@ -349,7 +353,8 @@ class Submission(ABC):
         return self._write(batch, step=step.again_from or step.name, **changes)
 
     def _rest_while_in_doubt(self) -> None:
-        waiting = [self._decidable_at(b) for b in self.batches if b.status is BatchState.DOUBTFUL]
+        doubtful = (b for b in self.batches if b.status is BatchState.DOUBTFUL and self._goes_on(b))
+        waiting = [self._decidable_at(batch) for batch in doubtful]
         if waiting:
             raise Rest(max(0.0, (min(waiting) - self.world.ledger.now()) / 1000))
 

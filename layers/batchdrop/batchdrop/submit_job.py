@@ -159,7 +159,7 @@ class JobSubmission(Submission):
 
     def _unless_stopped(self) -> None:
         job = self.world.ledger.job(self.job.job_id)
-        if job and job.cancel_at:
+        if job and job.stops:
             raise GiveUp("canceled", "canceled on request before everything was sent")
 
     def _first_intent(self, batch: Batch) -> Batch:

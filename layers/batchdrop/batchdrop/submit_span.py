@@ -39,7 +39,7 @@ def resume_any_span(world: World, invocation: Invocation, job: Job, lease_until:
 
 def _is_wanted(job: Job, now: int) -> bool:
     """Whether the job is in nobody's hands, and its spans are still to be submitted."""
-    is_ended = job.is_closed or job.packaged_at or job.cancel_at or now >= job.deadline_at
+    is_ended = job.is_closed or job.packaged_at or job.stops or now >= job.deadline_at
     return not is_ended and job.lease_until < now
 
 
@@ -79,7 +79,7 @@ class SpanSubmission(Submission):
     def _unless_stopped(self) -> None:
         """The job itself says why it ended; of this span there is only what is not yet sent."""
         job = self.world.ledger.job(self.job.job_id)
-        if job is None or job.is_closed or job.packaged_at or job.cancel_at:
+        if job is None or job.is_closed or job.packaged_at or job.stops:
             raise OutOfTime
 
     def _release(self, outcome: dict[str, object]) -> None:

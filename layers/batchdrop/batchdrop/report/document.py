@@ -38,7 +38,7 @@ def report_document(
         "destination": job.destination,
         "outcome": outcome.value,
         "reason": reason,
-        "failure": job.failure or None,
+        "failure": None if outcome.is_success else job.failure or None,
         "revision": job.revision,
         "previous": job.previous or None,
         "duplicate_content_of": job.duplicate_content_of or None,
