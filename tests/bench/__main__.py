@@ -6,14 +6,13 @@ Options: `--mb` size of the CSV (the JSON is 1.9 times that), `--rounds`, `--onl
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from pathlib import Path
 
 from tests.bench import check, environment, report
 from tests.bench.data import Files, make
 from tests.bench.measure import Broken, Candidate, measure, run
-from tests.bench.paths import PATHS, Path_, candidates
+from tests.bench.paths import PATHS, Path_, candidates, ours
 
 SAMPLE_MB = 4.0  # values are compared on a sample of this size
 SAMPLE_LIMIT = 1_500_000  # and cut into several batches
@@ -25,8 +24,8 @@ def main() -> None:
         directory = Path(place)
         python = None if options.no_peers else environment.python()
         sample, files = make(directory / "sample", SAMPLE_MB), make(directory / "files", options.mb)
-        run(ranges(sample, directory), directory / "out", SAMPLE_LIMIT)
-        run(ranges(files, directory), directory / "out")
+        run(ours("ranges", sample, directory / "out"), directory / "out", SAMPLE_LIMIT)
+        run(ours("ranges", files, directory / "out"), directory / "out")
         skipped: set[str] = set()
         done: list[tuple[Path_, Files, list[Candidate]]] = []
         for path in PATHS:
@@ -50,10 +49,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--no-peers", action="store_true")
     parser.add_argument("--no-write", action="store_true")
     return parser.parse_args()
-
-
-def ranges(files: Files, directory: Path) -> list[str]:
-    return [sys.executable, "-m", "tests.bench.ours", "ranges", str(files.directory), str(directory / "out")]
 
 
 def compared(

@@ -83,7 +83,8 @@ def write(megabytes: float, done: Sequence[Row], skipped: Sequence[str], version
         "independent reader, on a sample, before anything was timed;",
         "a peer whose values are not equal is timed, but is no match. Ours is the submit function's way: the whole",
         "drop is looked at before a batch counts, for repeated ids too, and what fits on the disk (256 MB) is packaged",
-        "in the same pass. It ends when the batches are on the disk to be uploaded, as those of the peers are.",
+        "in the same pass. It ends when the batches are on the disk to be uploaded, as those of the peers are. Its",
+        "modules are found by their places, as in a function, not by the hooks of an editable install.",
         "",
         "Versions: " + ", ".join(versions) + ".",
     ]

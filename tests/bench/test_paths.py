@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,31 +9,27 @@ import pytest
 from tests.bench import check
 from tests.bench.data import Files, make
 from tests.bench.measure import run
-from tests.bench.paths import PATHS
+from tests.bench.paths import PATHS, ours
 
 LIMIT = 400_000
-
-
-def command(key: str, files: Files, out: Path) -> list[str]:
-    return [sys.executable, "-m", "tests.bench.ours", key, str(files.directory), str(out)]
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     found = make(tmp_path_factory.mktemp("files"), 1.0)
-    run(command("ranges", found, tmp_path_factory.mktemp("out")), tmp_path_factory.mktemp("out"), LIMIT)
+    run(ours("ranges", found, tmp_path_factory.mktemp("out")), tmp_path_factory.mktemp("out"), LIMIT)
     return found
 
 
 @pytest.mark.parametrize("key", [path.key for path in PATHS])
 def test_every_value_arrives_in_batches_under_the_limit(key: str, files: Files, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    run(command(key, files, out), out, LIMIT)
+    run(ours(key, files, out), out, LIMIT)
     assert check.fault(key, files, out, LIMIT) == ""
 
 
 def test_memory_does_not_grow_with_the_file(files: Files, tmp_path: Path) -> None:
     larger = make(tmp_path / "files", 8.0)
     out = tmp_path / "out"
-    small, large = (run(command("csv-ndjson", each, out), out, LIMIT)[2] for each in (files, larger))
+    small, large = (run(ours("csv-ndjson", each, out), out, LIMIT)[2] for each in (files, larger))
     assert large - small < 12_000, "KB of peak memory for seven more megabytes"
