@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
 import struct
@@ -85,6 +86,10 @@ def test_a_character_cut_by_a_block_border_is_whole_again() -> None:
         ("people.csv", b"%PDF-1.7\n1 0 obj"),
         ("people.json", b"\xff\xd8\xff\xe0" + bytes(50)),
         ("people.csv", b"PAR1" + bytes(100)),
+        ("people.csv", b"PAR1\x15\x04\x15\x80" + bytes(100)),
+        ("people.csv", bz2.compress(b"id\n1\n")),
+        ("people.csv", b"GIF89a\x01\0\x01\0"),
+        ("page", b"<!DOCTYPE HTML>"),
         ("people.csv", zipped({"[Content_Types].xml": b"<x/>", "xl/workbook.xml": b"<x/>"})),
         ("people.json", b"id,name\n1,x\n"),
         ("people.csv", b'[{"id": 1}]'),
@@ -97,6 +102,12 @@ def test_another_kind_of_file_is_refused_at_once(name: str, data: bytes) -> None
     began = time.monotonic()
     assert refusal(data, name=name).reason == "content"
     assert time.monotonic() - began < 1
+
+
+@pytest.mark.acceptance("B19")
+@pytest.mark.parametrize("header", ["par1,par2", "PAR1,PAR2", "bzh_code,x", "BZh,x", "gif8,x", "obj,x", "Sqlite,x"])
+def test_a_header_may_begin_as_other_kinds_of_file_do(header: str) -> None:
+    assert sent(f"{header}\n1,2\n".encode(), name="a.csv") == [dict(zip(header.split(","), "12", strict=True))]
 
 
 @pytest.mark.acceptance("B20")

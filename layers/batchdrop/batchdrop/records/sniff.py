@@ -16,26 +16,26 @@ _UTF16_32 = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 _LINES = (".ndjson", ".jsonl")
 _PACKING = {".gz", ".gzip", ".zip"}
 _BY_NAME: dict[str, Format] = {".csv": "csv", ".tsv": "csv", ".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson"}
-_OTHERS = {
+_OTHERS = {  # with as much behind their first letters as no header of a table has
     b"\x89PNG": "a PNG image",
     b"\xff\xd8\xff": "a JPEG image",
-    b"GIF8": "a GIF image",
+    b"GIF87a": "a GIF image",
+    b"GIF89a": "a GIF image",
     b"%PDF": "a PDF document",
     b"PK\x03\x04": "a packed archive inside another",
     b"\x1f\x8b": "gzip inside gzip or ZIP",
-    b"BZh": "bzip2 data",
+    **{b"BZh%d1AY&SY" % level: "bzip2 data" for level in range(1, 10)},
     b"\xfd7zXZ": "xz data",
     b"\x28\xb5\x2f\xfd": "zstd data",
     b"7z\xbc\xaf": "a 7-Zip archive",
-    b"PAR1": "a Parquet file",
+    b"PAR1\x15": "a Parquet file",
+    b"PAR1\0": "a Parquet file",
     b"Obj\x01": "an Avro file",
     b"\xd0\xcf\x11\xe0": "an old Office document",
     b"SQLite format": "an SQLite database",
     b"\x7fELF": "a program",
-    b"<?xml": "XML",
-    b"<!doctype": "a web page",
-    b"<html": "a web page",
 }
+_MARKUP = {b"<?xml": "XML", b"<!doctype": "a web page", b"<html": "a web page"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,10 @@ def sniff(head: bytes, name: str, spec: InputSpec) -> Sniffed:
 
 def refuse_foreign(head: bytes) -> None:
     """Refuse other encodings and other kinds of file by their first bytes."""
-    for magic, kind in _OTHERS.items():
-        if head[: len(magic)].lower() == magic.lower():
-            raise DropRefused("content", f"the file is {kind}, not CSV or JSON", line=1, offset=0)
+    for begun, kinds in ((head, _OTHERS), (head[:16].lower(), _MARKUP)):
+        for magic, kind in kinds.items():
+            if begun.startswith(magic):
+                raise DropRefused("content", f"the file is {kind}, not CSV or JSON", line=1, offset=0)
     if head.startswith(_UTF16_32) or _looks_wide(head):
         raise DropRefused(
             "encoding",
