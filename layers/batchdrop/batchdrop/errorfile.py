@@ -1,14 +1,17 @@
 """Reading a vendor's error file whose form nobody has published.
 
-Understood, line by line or as one array: the refused record as it was sent; an object that holds the record, as an
-object or as text, beside words about it; the record's id alone beside such words; text with the record in it; for CSV,
-the refused rows, with a header or without, perhaps with the vendor's words in columns after theirs.
+Understood, line by line or as one array that begins the file: the refused record as it was sent; an object that holds
+the record, as an object or as text, beside words about it; the record's id alone beside such words; text with the
+record in it; for CSV, the refused rows, with a header first or without, perhaps with the vendor's words in columns
+after theirs. Of a file no more is held than one line, row or element.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,9 +19,11 @@ from itertools import chain
 from typing import BinaryIO
 
 from batchdrop.destinations.base import Reject
+from batchdrop.records.utf8 import BOM
 
 _MESSAGES = ("error", "message", "error_message", "errorMessage", "reason", "cause", "description", "detail")
 _CODES = ("code", "error_code", "errorCode", "error_type", "errorType")
+_ARRAY = re.compile(rb'(?:\xef\xbb\xbf)?\[[ \t]*(?:[{"\r\n]|\Z)')
 LONGEST_LINE = 32_000_000  # bytes of an error file held at once
 _DEPTH = 3  # of objects within objects in which the record is looked for
 Object = Mapping[str, object]
@@ -64,12 +69,19 @@ class RejectLines:
 
     def __iter__(self) -> Iterator[Reject]:
         with self.open() as file:
-            yield from self.each(lines_of(file))
+            yield from self._complete(rejects_in(lines_of(file), self.spec, as_csv=self.as_csv))
 
     def each(self, lines: Iterable[bytes]) -> Iterator[Reject]:
-        """The refusals of some of the lines."""
+        """The refusals of some of the lines, where they are neither CSV nor an array."""
+        return self._complete(_from_lines(lines, self.spec))
+
+    def is_array(self) -> bool:
+        with self.open() as file:
+            return _is_array(next(lines_of(file), b""))
+
+    def _complete(self, rejects: Iterable[Reject]) -> Iterator[Reject]:
         code, message = self.otherwise
-        for found in rejects_in(lines, self.spec, as_csv=self.as_csv):
+        for found in rejects:
             yield Reject(found.id, found.code or code, found.message or message)
 
 
@@ -80,23 +92,51 @@ def lines_of(file: BinaryIO) -> Iterator[bytes]:
 def rejects_in(lines: Iterable[bytes], spec: IdSpec, *, as_csv: bool) -> Iterator[Reject]:
     """The refused records that can be told by their id; a line that names none is passed over."""
     if not spec.fields:
-        return
-    texts: Iterator[str] = (line.decode("utf-8", "replace").removeprefix("\ufeff") for line in lines)
-    first = next(texts, "")
-    texts, is_csv = chain((first,), texts), as_csv and not first.lstrip().startswith(("{", "["))
-    for reject in _from_csv(texts, spec) if is_csv else _from_json(texts, spec):
-        if reject is not None:
-            yield reject
+        return iter(())
+    left = iter(lines)
+    first = next(left, b"")
+    whole = chain((first,), left)
+    if _is_array(first):
+        return _from_array(whole, spec)
+    if as_csv and not first.removeprefix(BOM).lstrip().startswith(b"{"):
+        return _from_csv(_texts(whole), spec)
+    return _from_lines(whole, spec)
 
 
-def _from_json(texts: Iterator[str], spec: IdSpec) -> Iterator[Reject | None]:
-    for text in texts:
-        if not text.startswith("["):
-            yield _from_text(text.strip(), spec)
-            continue
-        whole = _loads(text + "".join(texts))  # one array instead of lines
-        for value in whole if isinstance(whole, list) else ():
-            yield _from_value(value, "", spec)
+def _texts(lines: Iterable[bytes]) -> Iterator[str]:
+    return (line.decode("utf-8", "replace").removeprefix("\ufeff") for line in lines)
+
+
+def _is_array(first: bytes) -> bool:
+    """Whether a file that begins with this line is one array; others begin their lines with `[ERROR]`."""
+    return bool(_ARRAY.match(first))
+
+
+def _from_array(lines: Iterator[bytes], spec: IdSpec) -> Iterator[Reject]:
+    """Element by element; from where it turns out to be no array on, line by line."""
+    from batchdrop.records.jsoncodec import json_form  # few vendors' files are arrays, and each cold start would pay
+    from batchdrop.records.kernel import Mode, Stop
+    from batchdrop.records.model import Checkpoint
+
+    first = next(lines).removeprefix(BOM)
+    chunks = chain((first[1:],), lines)
+    walk = json_form(is_array=True).walk(chunks, Checkpoint(1, 1, 0), LONGEST_LINE)
+    while walk.run(Mode.SCAN, most=0):
+        yield from _from_element(walk.one().data or b"", spec)
+    rest = walk.rest[1:] if walk.stop is Stop.CLOSED else walk.rest
+    yield from _from_lines(chain(io.BytesIO(rest), chunks), spec)
+
+
+def _from_element(element: bytes, spec: IdSpec) -> Iterator[Reject]:
+    value = _loads(element.decode("utf-8", "replace"))
+    if value is None:
+        return _from_lines(io.BytesIO(element), spec)
+    found = _from_value(value, "", spec)
+    return iter(() if found is None else (found,))
+
+
+def _from_lines(lines: Iterable[bytes], spec: IdSpec) -> Iterator[Reject]:
+    return (found for text in _texts(lines) if (found := _from_text(text.strip(), spec)))
 
 
 def _from_text(text: str, spec: IdSpec) -> Reject | None:
@@ -131,23 +171,27 @@ def _objects(value: object, depth: int = _DEPTH) -> Iterator[Object]:
             yield from _objects(inner, depth - 1)
 
 
-def _from_csv(texts: Iterable[str], spec: IdSpec) -> Iterator[Reject | None]:
-    columns = spec.columns
-    for row in _rows(texts):
-        if set(spec.fields) <= set(row):  # a header
-            columns = tuple(row)
-            continue
-        record: Object = dict(zip(columns, row, strict=False))
-        id_ = spec.of(record)
-        if id_ is None:
-            yield _from_text(",".join(row), spec)
-        else:
-            yield Reject(id_, _word(record, _CODES), _word(record, _MESSAGES) or " ".join(row[len(columns) :]))
+def _from_csv(texts: Iterable[str], spec: IdSpec) -> Iterator[Reject]:
+    rows = _rows(texts)
+    first = next(rows, [])
+    if set(spec.fields) <= set(first):  # a header; further down a cell may hold a column's name, too
+        columns = tuple(first)
+    else:
+        columns, rows = spec.columns, chain((first,), rows)
+    return (found for row in rows if (found := _from_row(row, columns, spec)))
+
+
+def _from_row(row: Sequence[str], columns: Sequence[str], spec: IdSpec) -> Reject | None:
+    record: Object = dict(zip(columns, row, strict=False))
+    id_ = spec.of(record)
+    if id_ is None:
+        return _from_text(",".join(row), spec)
+    return Reject(id_, _word(record, _CODES), _word(record, _MESSAGES) or " ".join(row[len(columns) :]))
 
 
 def _rows(texts: Iterable[str]) -> Iterator[list[str]]:
     with suppress(csv.Error):  # no CSV from here on: what was read counts, the rest is in the stored file
-        yield from csv.reader(texts)
+        yield from filter(None, csv.reader(texts))
 
 
 def _word(record: Object, names: Sequence[str]) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Iterable
-from itertools import chain, islice
+from itertools import islice
 
 from batchdrop.destinations.base import Reject
-from batchdrop.errorfile import LONGEST_LINE, RejectLines, lines_of
+from batchdrop.errorfile import LONGEST_LINE, RejectLines
 from batchdrop.records.verdicts import LineForm, Refusal, Verdicts
 
 SAMPLE = 100  # rejects shown in a report
@@ -55,7 +54,7 @@ class Refusals:
 def _read(told: RejectLines, into: Verdicts) -> None:
     """The refusals of these lines: plain ones thousands at a time, the others as if they were iterated."""
     form = LineForm(told.spec.fields, told.spec.joiner, told.codes, told.messages, told.otherwise)
-    if told.as_csv or not form.is_plain:
+    if told.as_csv or not form.is_plain or told.is_array():
         into.add(told)
         return
     with told.open() as file:
@@ -64,10 +63,6 @@ def _read(told: RejectLines, into: Verdicts) -> None:
             data += block
             at = into.read(form, data, 0)
             while end := data.find(b"\n", at) + 1:
-                if _is_array(data[at:end]):  # all that follows belongs to it
-                    rest = io.BytesIO(data[at:] + file.readline())
-                    into.add(told.each(chain(lines_of(rest), lines_of(file))))
-                    return
                 into.add(told.each([data[at:end]]))
                 at = into.read(form, data, end)
             if len(data) - at > LONGEST_LINE:
@@ -75,7 +70,3 @@ def _read(told: RejectLines, into: Verdicts) -> None:
                 at += LONGEST_LINE
             data = data[at:]
         into.add(told.each([data]))
-
-
-def _is_array(line: bytes) -> bool:
-    return line.removeprefix(b"\xef\xbb\xbf").startswith(b"[")

@@ -93,8 +93,9 @@ const Line = struct {
             if (next < self.in.len and self.in[next] == '"') self.at = next + 1;
         } else if (number.end(self.in, self.at)) |end| self.at = end;
         if (self.at == begun) self.at = json.endOf(self.in, begun) orelse return error.Careful;
-        defer self.space();
-        return self.in[begun..self.at];
+        const end = self.at;
+        try self.space();
+        return self.in[begun..end];
     }
 
     /// A text without escapes.
@@ -104,7 +105,7 @@ const Line = struct {
         const next = find(self.in, begun, .{ '"', '\\' });
         if (next == self.in.len or self.in[next] != '"') return error.Careful;
         self.at = next + 1;
-        self.space();
+        try self.space();
         return self.in[begun..next];
     }
 
@@ -143,11 +144,13 @@ const Line = struct {
     fn mark(self: *Line, c: u8) Careful!void {
         if (self.peek() != c) return error.Careful;
         self.at += 1;
-        self.space();
+        try self.space();
     }
 
-    fn space(self: *Line) void {
+    /// Pass over space; the other kind of it, a carriage return, is unusual.
+    fn space(self: *Line) Careful!void {
         while (self.at < self.in.len and (self.in[self.at] == ' ' or self.in[self.at] == '\t')) self.at += 1;
+        if (self.peek() == '\r') return error.Careful;
     }
 
     fn peek(self: *Line) u8 {

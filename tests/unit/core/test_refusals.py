@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -116,6 +117,8 @@ def test_lines_read_at_once_are_what_they_are_one_by_one(
         ('{"id":"a","x":01}', []),
         ('{"id":"a",}', []),
         ('{"id":"a"} {"id":"b"}', []),
+        ('{"x":\r{"a":{"id":"c"}},"b":{"id":"b"}}', [("c", "")]),
+        ('{"x":5\r,"a":{"id":"b"}}', [("b", "")]),
     ],
 )
 def test_what_is_unusual_about_a_line_is_looked_at(line: str, expected: list[tuple[str, str]]) -> None:
@@ -148,10 +151,10 @@ def test_plain_lines_are_the_kernels(
     assert found == [(expected[0].replace("%d", str(i)), *expected[1:], False) for i in range(30_000)]
 
 
-def test_an_array_after_lines_is_read_to_its_end() -> None:
-    array = json.dumps([{"id": f"é{i}"} for i in range(200_000)], ensure_ascii=False)
-    data = b'{"id":"a"}\n' + array.encode().replace(b", ", b",\n")
-    assert len(Refusals(lines(data, IdSpec(("id",), "/")))) == 200_001
+@pytest.mark.parametrize("between", [b", ", b",", b"\n,\n"])
+def test_an_array_is_read_to_its_end(between: bytes) -> None:
+    array = json.dumps([{"id": f"é{i}"} for i in range(20_000)], ensure_ascii=False)
+    assert len(Refusals(lines(array.encode().replace(b", ", between), IdSpec(("id",), "/")))) == 20_000
 
 
 def test_an_endless_line_is_read_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,3 +164,33 @@ def test_an_endless_line_is_read_in_pieces(monkeypatch: pytest.MonkeyPatch) -> N
     given_ = lines(data, IdSpec(("id",), "/"))
     assert [one[0] for one in told(Refusals(given_))] == ["a", "b"]
     assert told(Refusals(given_)) == told(Refusals(iter(given_)))
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ('[ERROR] bad record {"id":"1"}\n[ERROR] bad {"id":"2"}\nbad {"id":"3"}\n', "123"),
+        ('{"id":"0"}\n[ERROR] bad record {"id":"1"}\n[{"id":"2"}]\n', "012"),
+        ('["E1"] bad record {"id":"1"}\n["E1"] bad record {"id":"2"}\n', "12"),
+        ('[{"id":"1"}] bad\n[{"id":"2"}] bad\n', "12"),
+        ('[\n {\n  "id": "1"\n },\n {"id": "2"}\n]\n', "12"),
+        ('\ufeff[{"id":"1"},{"id":"2"}]', "12"),
+        ('[{"id":"1"},{"id":"2"}', "12"),
+        ('[{"id":"1"}\n{"id":"2"}\n{"id":"3"}\n', "123"),
+        ('[{"id":"1"},\nbad {"id":"2"},\n}\n{"id":"3"}\n', "123"),
+        ('["a\n{"id":"1"}\n', "1"),
+    ],
+)
+def test_lines_that_begin_as_an_array_does_lose_no_refusal(data: str, expected: str) -> None:
+    given_ = lines(data.encode(), IdSpec(("id",), "/"))
+    assert [one[0] for one in told(Refusals(given_))] == list(expected)
+    assert [one[0] for one in told(Refusals(iter(given_)))] == list(expected)
+
+
+def test_of_an_array_no_more_is_held_than_an_element() -> None:
+    data = b"[" + b",".join(b'{"id":"%d","x":"%b"}' % (i % 50, b"x" * 10_000) for i in range(2000)) + b"]"
+    given_ = lines(data.replace(b"},", b"},\n"), IdSpec(("id",), "/"))
+    tracemalloc.start()
+    assert len(Refusals(given_)) == 50
+    assert tracemalloc.get_traced_memory()[1] < 1.5 * len(data)  # the test's own copy of the file is one
+    tracemalloc.stop()

@@ -65,3 +65,14 @@ def test_a_cell_with_a_line_end_does_not_split_its_row() -> None:
 
 def test_without_an_id_nothing_is_read() -> None:
     assert list(rejects_in([b'{"a": 1}\n'], IdSpec((), "/"), as_csv=False)) == []
+
+
+@pytest.mark.parametrize("header", [b"", b"\xef\xbb\xbfmail,name,reason,field\n", b"\n\nmail,name,reason,field\n"])
+def test_a_cell_that_holds_the_name_of_a_column_makes_no_header(header: bytes) -> None:
+    rows = b"1,Ann,missing,name\n2,Bob,invalid,mail\n3,Cy,invalid,name\n"
+    spec = IdSpec(("mail",), "/", ("mail", "name"))
+
+    found = list(rejects_in((header + rows).splitlines(keepends=True), spec, as_csv=True))
+
+    assert [reject.id for reject in found] == ["1", "2", "3"]
+    assert "invalid" in found[1].message
