@@ -151,7 +151,9 @@ class Watch:
         return held.owner == owner and held.lease_until > now
 
     def _check_limit(self, job: Job) -> None:
-        busy = {j for _, j, _ in self.commit_times if not self._job(j).is_closed} | {job.job_id}
+        """Who has submitted since it was opened, the first time or by an operator, is under way until it is closed."""
+        jobs = ((self._job(job_id), at) for at, job_id, _ in self.commit_times)
+        busy = {j.job_id for j, at in jobs if not j.is_closed and at * 1000 >= j.reopened_at} | {job.job_id}
         if self.in_flight_limit and len(busy) > self.in_flight_limit:
             self.break_("I9", f"{len(busy)} jobs of one account are under way")
 

@@ -8,11 +8,13 @@ from random import Random
 
 import pytest
 
+from batchdrop import operate
 from batchdrop.circuit import OPENS_AT
 from tests.simulation.cloud import DROPS
 from tests.simulation.faults import FEWEST, Plan, RandomPlan
 from tests.simulation.run import HOUR, Simulation, run
 from tests.simulation.scenario import Scenario, one_batch, scenario
+from tests.simulation.test_spans import whole
 
 
 def ordered(type_: str = "full") -> Scenario:
@@ -208,3 +210,26 @@ def test_refused_credentials_open_the_circuit_before_they_lock_the_account() -> 
         assert simulation.check() == []
         outcomes = [job.outcome for job in simulation.jobs()]
         assert outcomes.count("completed") >= 8
+
+
+@pytest.mark.acceptance("H6")
+@pytest.mark.parametrize("is_cut", [True, False])
+def test_a_held_job_gave_its_place_back_and_waits_for_one_when_it_is_to_send_again(is_cut: bool) -> None:
+    chosen = scenario("spans-hold")
+    chosen = replace(chosen, route={**chosen.route, "max_in_flight": 1})
+    chosen = chosen if is_cut else whole(chosen)
+    first_call = next(n for n, call in enumerate(run(chosen).calls) if call[1].startswith("http POST /import"))
+    with Simulation(chosen, 0, Plan([(first_call, "reset_after")])) as simulation:
+        simulation.watch.in_flight_limit = 1
+        simulation.drop()
+        simulation.drain()
+        (held,) = simulation.jobs()
+        assert (held.outcome, bool(held.spread)) == ("held", is_cut)
+        simulation.watch.operated = True
+        simulation.drop(name="other.csv", data=chosen.files["people.csv"].replace(b"anna", b"hanna"), records=4)
+        sent = len(simulation.watch.commit_times)
+        simulation.kernel.run(simulation.kernel.now + HOUR, lambda: len(simulation.watch.commit_times) > sent)
+        operate.resolve(simulation.world, held.job_id, "resubmit")
+        simulation.drain()
+        assert simulation.check() == []
+        assert {job.outcome for job in simulation.jobs()} == {"completed_with_rejects"}

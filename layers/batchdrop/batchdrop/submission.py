@@ -32,6 +32,7 @@ from batchdrop.job import NUMBERS, Batch, Job, Span
 from batchdrop.ledger import LostOwnership
 from batchdrop.parcels import Parcel, Parcels
 from batchdrop.route import Route
+from batchdrop.slots import enter
 from batchdrop.words import BatchState
 from batchdrop.world import Invocation, World
 
@@ -153,6 +154,13 @@ class Submission(ABC):
     def _wait_for_the_circuit(self) -> None:
         """While a vendor account gives nothing but trouble, its jobs rest; one of them tries now and then."""
         seconds = self.circuit.closed_in()
+        if seconds:
+            raise Rest(seconds)
+
+    def _enter(self) -> None:
+        """Wait for a place where the route limits how many jobs of its account are under way."""
+        limit, pace = self.route.max_in_flight, self.route.poll.wait
+        seconds = enter(self.world.ledger, self.route.account_key, self.job, limit, pace) if limit else 0.0
         if seconds:
             raise Rest(seconds)
 

@@ -20,7 +20,6 @@ from batchdrop.records.packager import Packed
 from batchdrop.route import Route
 from batchdrop.scratch import ObjectScratch
 from batchdrop.session import open_session
-from batchdrop.slots import enter
 from batchdrop.submission import WELL, GiveUp, Rest, Submission, as_decisions
 from batchdrop.words import BatchState, JobOutcome
 from batchdrop.world import Invocation, World
@@ -128,13 +127,6 @@ class JobSubmission(Submission):
             raise Rest(self.route.poll.wait(self.job.tries))
         if turn is order.Turn.OVER:
             raise GiveUp(*order.too_late(self.route, holder))
-
-    def _enter(self) -> None:
-        """Wait for a place where the route limits how many jobs of its account are under way."""
-        limit, pace = self.route.max_in_flight, self.route.poll.wait
-        seconds = enter(self.world.ledger, self.route.account_key, self.job, limit, pace) if limit else 0.0
-        if seconds:
-            raise Rest(seconds)
 
     def _prepare(self) -> None:
         if self.job.packaged_at or "prepared" in self.job.receipt:

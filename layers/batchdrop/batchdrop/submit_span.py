@@ -71,15 +71,18 @@ class SpanSubmission(Submission):
             return {}
         with as_decisions():
             self._wait_for_the_circuit()
+            self._enter()  # the job has its place since the look, unless it was held in between
         return self._all_batches()
 
     def _parcels(self) -> Parcels:
         return parcels_of(self.job, self.route, self.world.objects, span=self._span)
 
     def _unless_stopped(self) -> None:
-        """The job itself says why it ended; of this span there is only what is not yet sent."""
+        """The job itself, or a span that gave up, says why it ends; of this one there is only what is not yet sent."""
         job = self.world.ledger.job(self.job.job_id)
         if job is None or job.is_closed or job.packaged_at or job.stops:
+            raise OutOfTime
+        if Spans.of(self.world.ledger, job).failure:
             raise OutOfTime
 
     def _release(self, outcome: dict[str, object]) -> None:
