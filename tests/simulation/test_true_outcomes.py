@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from batchdrop import operate
-from batchdrop.errors import Ambiguous, SecretError
+from batchdrop.errors import Ambiguous, AuthExpired, SecretError
 from batchdrop.ports import Request
 from batchdrop.report.advice import what_next
 from batchdrop.words import BatchState
 from tests.simulation.faults import Plan
 from tests.simulation.run import Simulation
-from tests.simulation.scenario import long_look, scenario
+from tests.simulation.scenario import Scenario, cut, long_look, scenario
 from tests.simulation.test_rows import ended, oneshot, places, strict
 from tests.simulation.test_spans import states, two_spans, waited_for
 
@@ -176,3 +176,83 @@ def test_of_a_canceled_job_one_batch_is_sent_again_while_another_stays_in_doubt(
         assert simulation.report()["outcome"] == "completed_with_rejects"
         assert simulation.report()["failure"] is None
         assert oneshot(simulation).commits == 4
+
+
+# --- a worker that gives up ---
+
+
+def test_once_a_span_has_given_up_the_workers_of_the_others_send_no_more() -> None:
+    rows = b"id,name\n" + b"".join(b"%02d,somebody\n" % n for n in range(60))
+    chosen = cut(replace(_many_batches(60), files={"people.csv": rows}), "many", len(rows) // 3, workers=3)
+    with Simulation(chosen) as simulation:
+
+        def refuse(request: Request) -> None:
+            simulation.kernel.sleep(1.0)
+            if "-2000" in request.url:
+                raise AuthExpired("answered 401", status=401)
+
+        before_each(simulation, refuse)
+        report = ended(simulation)
+        assert (report["outcome"], report["failure"]["reason"]) == ("failed", "credentials")
+        assert simulation.job.spread == 3
+        assert 2 <= oneshot(simulation).commits <= 8  # of some forty
+
+
+# --- what the vendor says ---
+
+
+def _many_batches(rows: int) -> Scenario:
+    """One record a batch, and a look every quarter of an hour."""
+    chosen = scenario("lookup")
+    return replace(
+        chosen,
+        account={**chosen.account, "max_bytes": 30},
+        files={"people.csv": b"id,name\n" + b"".join(b"%02d,n\n" % n for n in range(rows))},
+        records=rows,
+        route={**chosen.route, "poll": {"first": "15m", "factor": 1, "max": "15m"}},
+    )
+
+
+def answers(simulation: Simulation, status: Callable[[str], str | None]) -> None:
+    """Have the vendor answer with that status for a batch, by its id, where there is one."""
+    vendor = oneshot(simulation).vendor
+    inner = vendor.answer
+
+    def answer(method: str, path: str, headers: Any, body: bytes, now: float) -> tuple[int, Any]:
+        code, data = inner(method, path, headers, body, now)
+        word = status(path.rpartition("/")[2]) if path.startswith("/status/") else None
+        return (code, {"status": word, "rejects": []}) if word else (code, data)
+
+    vendor.answer = answer  # type: ignore[method-assign]
+
+
+def test_where_there_is_time_for_a_few_batches_a_look_each_has_its_turn() -> None:
+    """The first 25 of 60 never end. A status takes 55 seconds, so that a look asks for five."""
+    with Simulation(_many_batches(60)) as simulation:
+        answers(simulation, lambda id_: "running" if int(id_[1:]) <= 25 else None)
+        before_each(simulation, lambda request: simulation.kernel.sleep(55) if request.method == "GET" else None)
+        report = ended_late(simulation)
+        assert report["outcome"] == "timed_out"
+        assert report["counts"]["accepted"] == 35
+        assert report["counts"]["unconfirmed"] == 25
+
+
+def ended_late(simulation: Simulation) -> dict[str, Any]:
+    simulation.drop()
+    simulation.drain(hours=10)
+    assert simulation.check() == []
+    return simulation.report()
+
+
+def test_a_vendor_that_counts_in_its_status_is_warned_of_a_few_times_and_its_words_are_cut() -> None:
+    with Simulation(_many_batches(1)) as simulation:
+        seconds = simulation.kernel.now
+        answers(simulation, lambda _: f"progress {simulation.kernel.now - seconds:.0f} of {'many' * 100}")
+        report = ended_late(simulation)
+        assert report["outcome"] == "timed_out"
+        told = [warning for warning in report["warnings"] if "is not known" in warning]
+        assert len(told) == 5
+        assert told[-1].endswith("its further ones are not listed")
+        assert max(len(warning) for warning in told) < 200
+        assert len(report["batches"][0]["status"]) == 100
+        assert simulation.world.metrics.counted["UnknownStatuses"] > 5

@@ -69,6 +69,7 @@ class Job(_Stored):
     hint_at: int = 0  # somebody asked for a look: the vendor, who submitted, or who canceled
     callback_at: int = 0  # the vendor called, the last time that was heeded
     task_token: str = ""
+    ask_from: int = 0  # the batch whose status is asked first: the look before had no time for it
     cancel_at: int = 0
     reopened_at: int = 0  # an operator decided on batches of it
     # the end

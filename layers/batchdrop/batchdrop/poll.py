@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -24,6 +25,8 @@ MOST_LAPS = 1700  # of the loop in one execution: 13 history events each where i
 READ_LAG = 600  # seconds a vendor may answer 404 for a batch it has just taken
 BUSY = 60.0  # seconds until the next look while a worker that nobody waits for is at a large drop
 LONGEST_RETRY_AFTER = 6 * 3600.0
+LONGEST_WORD = 100  # characters of a vendor's status that are kept
+MOST_WORDS = 5  # of a batch that are not known and warned of: some vendors count in them
 _SETTLED = {
     VendorState.SUCCEEDED: BatchState.SUCCEEDED,
     VendorState.FAILED: BatchState.FAILED,
@@ -33,6 +36,7 @@ _SETTLED = {
 }
 
 _CANCELED = {"failure": {"reason": "canceled", "message": "canceled"}}
+_UNKNOWN = "the vendor's status "
 _NOT_CANCELED = {
     Canceled.TOO_LATE: "the vendor had begun with it; it ends as the vendor says",
     Canceled.NOT_POSSIBLE: "this vendor has no cancel; it ends as the vendor says",
@@ -138,13 +142,18 @@ class Supervision:
         waiting = self._submitted()
         if waiting:
             session = open_session(self.world, self.job, self.route)
-            turn = self.lap % len(waiting)  # where time runs out, the next lap begins with others
-            for batch in waiting[turn:] + waiting[:turn]:
+            for batch in sorted(waiting, key=lambda batch: (batch.n < self.job.ask_from, batch.n)):
                 if self.retry_after or self.invocation.time_left() < self.world.settings.reserve / 4:
+                    self._go_on_from(batch)
                     break
                 self._ask(session, batch)
         still = self._submitted()
         return self._wait(max(self._scheduled(), self.retry_after)) if still else Next("finish")
+
+    def _go_on_from(self, batch: Batch) -> None:
+        """Begin the next look with this one: none is asked twice before all others are asked once."""
+        with suppress(ConditionFailed):  # the job has ended meanwhile
+            self.job = self.world.ledger.change(self.job, {"ask_from": batch.n}, {"closed_at": Absent()})
 
     def _submitted(self) -> list[Batch]:
         return [b for b in self.batches.values() if b.status is BatchState.SUBMITTED]
@@ -175,13 +184,14 @@ class Supervision:
         return batch
 
     def _heed(self, batch: Batch, status: Status) -> None:
+        word = status.word[:LONGEST_WORD]
         if status.state in _SETTLED:
-            changes = {"word": status.word, "message": status.message}
+            changes = {"word": word, "message": status.message}
             self._keep(self.world.ledger.settle(batch, _SETTLED[status.state], **changes))
-        elif not status.known and status.word != batch.word:
+        elif not status.known and word != batch.word:
             self.world.metrics.count("UnknownStatuses")
-            note = f'the vendor\'s status "{status.word[:64]}" is not known; taken as still running'
-            self._keep(self.world.ledger.note(batch, word=status.word, warnings=[*batch.warnings, note]))
+            warnings = [*batch.warnings, *_of_unknown(batch, word)]
+            self._keep(self.world.ledger.note(batch, word=word, warnings=warnings))
 
     def _not_found(self, batch: Batch, error: Rejected) -> None:
         age = (self.world.ledger.now() - batch.submitted_at) / 1000
@@ -219,3 +229,10 @@ class Supervision:
         if fitting and self.route.calls_back and self.world.settings.notification_url:
             return Next("await", fitting)
         return Next("wait", bounded)
+
+
+def _of_unknown(batch: Batch, word: str) -> list[str]:
+    """The warning of a status word that is not known, unless there are enough of them."""
+    told = sum(warning.startswith(_UNKNOWN) for warning in batch.warnings)
+    more = "; its further ones are not listed" if told == MOST_WORDS - 1 else ""
+    return [f'{_UNKNOWN}"{word}" is not known; taken as still running{more}'] if told < MOST_WORDS else []
