@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+from dataclasses import replace
+
 import pytest
 
 from tests.simulation.cloud import RESULTS
@@ -25,6 +28,26 @@ def test_a_look_goes_on_in_the_next_invocation_and_leaves_nothing_behind(packed:
     assert len(halted) > 5
     assert report["counts"] == {**report["counts"], "records": 40, "accepted": 38, "invalid": 2}
     assert work == []
+
+
+@pytest.mark.acceptance("B4")
+@pytest.mark.parametrize(
+    ("packed", "seconds", "records"), [(False, 20.0, 61), (True, 20.0, 61), (False, 130.0, 44), (True, 60.0, 39)]
+)
+def test_what_is_refused_at_the_end_of_a_long_look_ends_with_the_reason_and_its_records_counted(
+    packed: bool, seconds: float, records: int
+) -> None:
+    """Where there is no time to count them all, the job ends all the same, and says so."""
+    base = long_look(packed=False)
+    data = base.files["people.csv"] + b"98,\xff\xfe\n" + b"99,zoe\n" * 20
+    files = {"people.csv": gzip.compress(data, 1, mtime=0) if packed else data}
+    with Simulation(replace(base, files=files, records=61, seconds_per_read=seconds)) as simulation:
+        simulation.drop()
+        simulation.drain()
+        report = simulation.report()
+    assert (report["outcome"], report["failure"]["reason"], report["failure"]["line"]) == ("failed", "encoding", 42)
+    assert report["counts"] == {**report["counts"], "records": records, "invalid": records}
+    assert [f"it may hold more than {records}" in w for w in report["warnings"]] == [True] * (records < 61)
 
 
 @pytest.mark.parametrize("packed", [False, True])

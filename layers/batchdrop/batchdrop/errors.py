@@ -32,6 +32,7 @@ class DropRefused(BatchdropError):
 
     `reason` is a short machine-readable word (`empty`, `encoding`, `truncated`, …);
     `line` is the 1-based source line and `offset` the byte offset, where known.
+    `read` is how many bytes of text, and records in them, were read before.
     """
 
     def __init__(self, reason: str, message: str, *, line: int | None = None, offset: int | None = None) -> None:
@@ -39,6 +40,7 @@ class DropRefused(BatchdropError):
         self.reason = reason
         self.line = line
         self.offset = offset
+        self.read = (0, 0)
 
 
 class ConditionFailed(BatchdropError):

@@ -15,7 +15,7 @@ from batchdrop.records.inspect import look
 from batchdrop.records.inspection import Inspection
 from batchdrop.records.model import Checkpoint, SourceRecord
 from batchdrop.records.packager import Packager, Packed
-from batchdrop.records.refused import count_refused
+from batchdrop.records.refused import Counted, count_refused
 from batchdrop.records.rejects import RejectsWriter
 from batchdrop.records.scratch import Scratch, ScratchGone
 from batchdrop.records.spec import InputSpec, OutputSpec
@@ -184,12 +184,14 @@ def look_into(
         return go(None)
 
 
-def count_unusable(job: Job, route: Route, objects: Objects, refusal: DropRefused) -> int:
+def count_unusable(
+    job: Job, route: Route, objects: Objects, refusal: DropRefused, check: Callable[[], None]
+) -> Counted:
     """How many records a drop that was refused as a whole is taken to hold."""
     output = route.vendor.output(route.account)
     if output.format in SETS:
-        return 0
-    return count_refused(StoredSource(objects, job.drop), input_spec(route, output), refusal)
+        return Counted(0)
+    return count_refused(StoredSource(objects, job.drop), input_spec(route, output), refusal, check)
 
 
 def spans_of(job: Job) -> int:

@@ -88,8 +88,7 @@ class JobSubmission(Submission):
                 self.job, self.route, self.world.objects, self._need_time, self._keep_halt, self._scratch()
             )
         except DropRefused as error:
-            counted = count_unusable(self.job, self.route, self.world.objects, error)
-            raise GiveUp(error.reason, str(error), line=error.line, offset=error.offset, records=counted) from None
+            raise self._refused_whole(error) from None
         self.ready, found = looked.ready, looked.found
         self.unsaved |= {"inspection": found, "duplicate_content_of": self._same_content(str(found["sha256"]))}
         self.unsaved |= {"halt": {}} if self.job.halt else {}
@@ -98,6 +97,14 @@ class JobSubmission(Submission):
         else:
             self.job = self.session.job = replace(self.job, **self.unsaved)
         looked.tidy()
+
+    def _refused_whole(self, error: DropRefused) -> GiveUp:
+        """Its records are counted for the report, as far as there is time: why it was refused must not be lost."""
+        count, is_all = count_unusable(self.job, self.route, self.world.objects, error, self._need_time)
+        if not is_all:
+            why = f"there was no time to count all records of the refused drop: it may hold more than {count:,}"
+            self.unsaved["warnings"] = [*self.job.warnings, why]
+        return GiveUp(error.reason, str(error), line=error.line, offset=error.offset, records=count)
 
     def _scratch(self) -> ObjectScratch:
         return ObjectScratch(self.world.objects, self.world.settings.results_bucket, self.job.job_id)

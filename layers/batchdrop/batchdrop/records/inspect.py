@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from batchdrop.errors import DropRefused
 from batchdrop.records.digest import Digest
-from batchdrop.records.expand import BLOCK, Packed, detect, expand, limited
+from batchdrop.records.expand import BLOCK, detect, expand, limited
 from batchdrop.records.halt import Halt
 from batchdrop.records.inspection import Inspection
 from batchdrop.records.model import Checkpoint
@@ -78,17 +78,12 @@ def look(
     """
     if not source.size:
         raise empty()
-    packed = detect(source, spec.compression)
-    going = None
+    file = File(source, spec, detect(source, spec.compression))
     try:
-        going = _Look(File(source, spec, packed), output, check, halt, cut_bytes, scratch or LocalScratch())
-        return going.whole(room, keep)
+        going = _Look(file, output, check, halt, cut_bytes, scratch or LocalScratch())
     except DropRefused as error:
-        if error.line is not None or error.offset is None:
-            raise
-        known = going.here if going else Checkpoint(0, 1, 0)
-        line = _line_at(source, packed, spec.encoding, known, error.offset)
-        raise DropRefused(error.reason, f"{error} (line {line})", line=line, offset=error.offset) from error
+        raise _with_line(error, file, Checkpoint(0, 1, 0), _nothing) from None
+    return going.whole(room, keep)
 
 
 def _is_large(file: File) -> bool:
@@ -123,7 +118,7 @@ class _Look:
             self._reading = Reading(file, blocks, halt, cut_bytes)
 
     @property
-    def here(self) -> Checkpoint:
+    def _here(self) -> Checkpoint:
         """The place before the next record."""
         if self._reading:
             return self._reading.walk.here
@@ -132,9 +127,7 @@ class _Look:
     def whole(self, room: int, keep: Callable[[Halt], None] | None) -> Looked:
         ready: list[Batch] = []
         try:
-            found = self._found = self._found or self._read(ready, room)
-            self._hash_zip()
-            yields = self._yields(found)
+            found, yields = self._all(ready, room)
         except Exception as error:
             _close(ready)
             if isinstance(error, DropRefused):
@@ -146,6 +139,24 @@ class _Look:
             _close(ready)  # records are in them that have to yield to others
         found = replace(found, sha256=self._digest.hexdigest(), duplicates=yields)
         return Looked(found, [] if yields else ready, self._tidy)
+
+    def _all(self, ready: list[Batch], room: int) -> tuple[Inspection, dict[int, int]]:
+        """What was found, and the records that have to yield to others."""
+        try:
+            found = self._found = self._found or self._read(ready, room)
+            self._hash_zip()
+            return found, self._yields(found)
+        except DropRefused as error:
+            raise self._told(error) from None
+
+    def _told(self, error: DropRefused) -> DropRefused:
+        """The refusal with its line, and how much was read before it. Where there is no time left to find that out,
+        the look is put down, and meets with the refusal again in its next go."""
+        told = _with_line(error, self._file, self._here, self._patience)
+        told.read = (self._here.offset, self._here.ordinal)
+        if self._found:
+            told.read = (self._found.expanded_bytes, self._found.records)
+        return told
 
     def _has_moved(self) -> bool:
         """Whether this go has got anywhere; one that is not put down need not."""
@@ -191,7 +202,7 @@ class _Look:
             return Halt(self._found, self._found.start, digest.keep(), is_read=True, ids=ids)
         if self._reading is None:
             raise RuntimeError("nothing is being read")
-        return Halt(self._reading.inspection(), self.here, digest.keep(), ids=ids)
+        return Halt(self._reading.inspection(), self._here, digest.keep(), ids=ids)
 
     def _tidy(self) -> None:
         if self._repeats:
@@ -216,12 +227,23 @@ def _close(batches: list[Batch]) -> None:
             batch.payload.close()
 
 
-def _line_at(source: Source, packed: Packed, encoding: str, known: Checkpoint, offset: int) -> int:
-    """The line of a byte, counted from the last record before it."""
+def _with_line(error: DropRefused, file: File, known: Checkpoint, check: Callable[[], None]) -> DropRefused:
+    """The same refusal with the line of its byte."""
+    if error.line is not None or error.offset is None:
+        return error
+    line = _line_at(file, known, error.offset, check)
+    return DropRefused(error.reason, f"{error} (line {line})", line=line, offset=error.offset)
+
+
+def _line_at(file: File, known: Checkpoint, offset: int, check: Callable[[], None]) -> int:
+    """The line of a byte, counted from the last record before it; to get there may take a packed file long."""
     start, line = (known.offset, known.line) if known.offset <= offset else (0, 1)
+    if start == offset:
+        return line
     try:
-        for block in limited(expand(source, packed, start, encoding=encoding), offset - start):
+        for block in limited(expand(file.source, file.packed, start, encoding=file.spec.encoding), offset - start):
             line += block.count(b"\n")
+            check()
     except DropRefused:
         pass  # the file breaks off there
     return line

@@ -5,6 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 
+def has_time(check: Callable[[], None]) -> bool:
+    """Whether `check` lets go on: for what is better done in part than not at all."""
+    try:
+        check()
+    except Exception:  # noqa: BLE001 - the caller's own kind of it
+        return False
+    return True
+
+
 class Patience:
     """Call it often: it calls `check`, which raises when time is up; but not before something has been got done.
 

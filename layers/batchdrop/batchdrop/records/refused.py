@@ -2,33 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
 from batchdrop.errors import DropRefused
-from batchdrop.records.expand import detect, expand
+from batchdrop.records.expand import detect
+from batchdrop.records.patience import has_time
+from batchdrop.records.reading import File
 from batchdrop.records.source import Source
 from batchdrop.records.spec import InputSpec
 
 _UNCOUNTABLE = ("empty", "content", "bomb")
+_BLANK = b" \t\r\0"
+_BEFORE = b"\xef\xbb\xbf\xfe\xff\0 \t\r\n"  # the first character
 
 
-def count_refused(source: Source, spec: InputSpec, refusal: DropRefused) -> int:
-    """Lines that are not blank, less a CSV's header, as far as the file can be read.
+class Counted(NamedTuple):
+    """`is_all`: there was time to the end of what can be read; else there may be more."""
 
-    0 where lines are not records: a JSON array, or a file that is no text at all.
+    records: int
+    is_all: bool = True
+
+
+def count_refused(source: Source, spec: InputSpec, refusal: DropRefused, check: Callable[[], None]) -> Counted:
+    """The records that were read before the refusal; behind them, lines that are not blank, as far as the file can be
+    read and until `check` raises, because the caller's time is up.
+
+    Where lines are not records, none of them: a JSON array, or a file that is no text at all.
     """
+    offset, records = refusal.read
     if refusal.reason in _UNCOUNTABLE:
-        return 0
-    lines, last, head = 0, b"", b""
+        return Counted(0)
+    if not has_time(check):
+        return Counted(records, is_all=False)
     try:
-        packed = detect(source, spec.compression)
-        for block in expand(source, packed, encoding=spec.encoding):
-            head = head or block[:64]
-            *whole, last = (last + block).split(b"\n")
-            lines += sum(1 for line in whole if line.strip(b" \t\r\0"))
+        file = File(source, spec, detect(source, spec.compression))
+        first = _first(file, check)
     except DropRefused:
-        pass  # truncated: what could be read counts
-    lines += bool(last.strip(b" \t\r\0"))
-    first = head.lstrip(b"\xef\xbb\xbf\xfe\xff\0 \t\r\n")[:1]
-    if first == b"[":
-        return 0
-    header = first != b"{" and spec.header is None
-    return max(0, lines - header)
+        return Counted(records)
+    if first == b"[" or (first == b"{" and spec.json_key):
+        return Counted(records)
+    lines, is_all = _lines(file.blocks(offset if records else 0, None, _nobody), check)
+    has_header = not records and first != b"{" and spec.header is None
+    return Counted(max(0, records + lines - has_header), is_all)
+
+
+def _nobody(_: bytes) -> None:
+    return
+
+
+def _first(file: File, check: Callable[[], None]) -> bytes:
+    """The first character."""
+    for block in file.blocks(0, None, _nobody):
+        if (first := block.lstrip(_BEFORE)[:1]) or not has_time(check):
+            return first
+    return b""
+
+
+def _lines(blocks: Iterator[bytes], check: Callable[[], None]) -> tuple[int, bool]:
+    """How many lines hold anything, and whether there was time for all."""
+    lines, is_begun = 0, False  # the line that goes on in the next block, if it holds anything so far
+    try:
+        for block in blocks:
+            pieces = block.translate(None, _BLANK).split(b"\n")
+            lines += sum(map(bool, pieces)) - (is_begun and bool(pieces[0]))
+            is_begun = bool(pieces[-1]) or (is_begun and len(pieces) == 1)
+            if not has_time(check):
+                return lines, False
+    except DropRefused:
+        pass  # what could be read counts
+    return lines, True
