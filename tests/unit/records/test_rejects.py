@@ -60,6 +60,26 @@ def test_protecting_a_cell_can_always_be_undone(cell: str) -> None:
     assert restore(protect(cell)) == cell
 
 
+@pytest.mark.parametrize("deleted", OURS)
+@pytest.mark.parametrize("header", [None, ("id", "v")])
+def test_a_rejects_file_that_lost_one_of_our_columns_is_still_one(deleted: str, header: tuple[str, ...] | None) -> None:
+    spec = InputSpec(header=header)
+    once = rejects(b"id,v\n1,=1+1\n" if header is None else b"1,=1+1\n", spec)
+    names, cells = csv.reader(io.StringIO(once.decode()))
+    kept = [[row[i] for i, name in enumerate(names) if name != deleted] for row in (names, cells)]
+    assert sent(as_csv(kept), spec) == [{"id": "1", "v": "=1+1"}]
+    mended_again = rejects(as_csv(kept), spec)
+    assert mended_again.splitlines()[0] == once.splitlines()[0]
+    assert sent(mended_again, spec) == [{"id": "1", "v": "=1+1"}]
+
+
+@pytest.mark.parametrize("deleted", OURS[1:])
+def test_a_json_line_of_a_rejects_file_that_lost_one_of_our_fields_is_still_one(deleted: str) -> None:
+    line = json.loads(rejects(b'{"id":1,"n":2}\n'))
+    del line[deleted]
+    assert sent(json.dumps(line).encode()) == [{"id": 1, "n": 2}]
+
+
 def test_a_file_without_our_columns_is_left_alone() -> None:
     assert sent(b"id,v\n1,'=x\n") == [{"id": "1", "v": "'=x"}]
 

@@ -23,7 +23,6 @@ class Column:
     name: str  # after renaming
     path: tuple[str, ...]
     kind: str
-    required: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class Columns:
     def __init__(self, header: Sequence[str], spec: InputSpec) -> None:
         self.header = tuple(header)
         self.spec = spec
-        self.mended = set(OUR_COLUMNS) <= set(header)  # a rejects file of ours, dropped again
+        self.mended = is_ours(header)
         self.used = [self._column(i, name) for i, name in enumerate(header) if self._is_used(name)]
         self._check_names()
         self.steps = list(_steps(_tree(self.used)))
@@ -60,9 +59,7 @@ class Columns:
 
     def _column(self, index: int, source: str) -> Column:
         name = self.spec.rename.get(source, source)
-        wanted = {*self.spec.id, *self.spec.required}
-        kind = self.spec.types.get(source, "string")
-        return Column(index, source, name, tuple(name.split(".")), kind, bool({source, name} & wanted))
+        return Column(index, source, name, tuple(name.split(".")), self.spec.types.get(source, "string"))
 
     def _find(self, name: str) -> Column:
         for column in self.used:
@@ -154,9 +151,14 @@ class Columns:
         return self.spec.id_joiner.join(parts) if parts and len(parts) == len(self.id) and all(parts) else None
 
 
+def is_ours(header: Sequence[str]) -> bool:
+    """Whether it is that of a rejects file of ours, dropped again: of our columns some may have been deleted."""
+    return not set(OUR_COLUMNS).isdisjoint(header)
+
+
 def is_rejects_header(cells: Sequence[str], own: Sequence[str]) -> bool:
     """Whether the cells are the header of a rejects file of ours, for a file whose own header is given."""
-    return set(OUR_COLUMNS) <= set(cells) and [name for name in cells if name not in OUR_COLUMNS] == list(own)
+    return is_ours(cells) and [name for name in cells if name not in OUR_COLUMNS] == list(own)
 
 
 def _tree(columns: Sequence[Column]) -> Tree:

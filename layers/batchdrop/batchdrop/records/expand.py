@@ -47,7 +47,7 @@ def _head(source: Source, size: int) -> bytes:
 
 
 def _is_ours(head: bytes) -> bool:
-    return all(name.encode() in head for name in OUR_COLUMNS)
+    return any(name.encode() in head for name in OUR_COLUMNS)
 
 
 def _called(packed: Packed) -> str:

@@ -104,8 +104,9 @@ class JsonCodec:
 
 
 def _is_rejected(raw: bytes) -> bool:
-    """Whether it is a line of a rejects file of ours; other records may hold our words in other places."""
-    return OUR_COLUMNS[0].encode() in raw and set(OUR_COLUMNS) <= _fields.decode(raw).keys()
+    """Whether it is a line of a rejects file of ours, by its first field of ours, which may be the last one left; other
+    records may hold our words in other places."""
+    return OUR_COLUMNS[0].encode() in raw and OUR_COLUMNS[0] in _fields.decode(raw)
 
 
 def _not_mended(raw: bytes) -> Problem | None:

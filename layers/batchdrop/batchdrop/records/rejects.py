@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from batchdrop.records.columns import OUR_COLUMNS, UNREAD
+from batchdrop.records.columns import OUR_COLUMNS, UNREAD, is_ours
 from batchdrop.records.csvcodec import cells_of
 from batchdrop.records.model import SourceRecord
 from batchdrop.records.safecell import protect, restore
@@ -29,7 +29,7 @@ class RejectsWriter:
         self._header = header or ()
         self._bom = b"" if encoding == "utf-8" else BOM  # it is UTF-8 whatever the drop was
         self._own = [i for i, name in enumerate(self._header) if name not in OUR_COLUMNS]
-        self._is_mended = len(self._own) < len(self._header)
+        self._is_mended = is_ours(self._header)
         self._delimiter, self._quote, self._mark = delimiter, quote, delimiter.encode()
         self._tails: dict[tuple[str, str, str], bytes] = {}
 
