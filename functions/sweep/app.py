@@ -14,9 +14,9 @@ from batchdrop.wiring import world
 @handler
 def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """A scheduled event, or one of an execution that failed, was aborted or timed out."""
-    world.begin(context)
+    invocation = world.begin(context)
     if event.get("detail-type") == "Step Functions Execution Status Change":
         return {"revived": revive(world, str(event["detail"]["name"]))}
-    found = asdict(sweep(world))
+    found = asdict(sweep(world, invocation))
     logger.info("swept", extra=found)
     return found

@@ -135,10 +135,10 @@ class MemoryObjects:
             if where == bucket and key.startswith(prefix) and data is not None:
                 yield ObjectRef(bucket, key, size=len(data), modified=versions[-1][2])
 
-    def versions(self, bucket: str, prefix: str) -> Iterable[ObjectRef]:
+    def versions(self, bucket: str, prefix: str, *, after: str = "") -> Iterable[ObjectRef]:
         for (where, key), versions in sorted(self.stored.items()):
             for version_id, data, at in versions:
-                if where == bucket and key.startswith(prefix) and data is not None:
+                if where == bucket and key.startswith(prefix) and key > after and data is not None:
                     yield ObjectRef(bucket, key, version_id, len(data), at)
 
     def put(

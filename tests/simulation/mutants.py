@@ -402,14 +402,14 @@ MUTANTS = (
     Mutant(
         "lost drops not looked for",
         LIBRARY + "sweep.py",
-        "if world.ledger.job(drop.job_id) is None:",
-        "if False:",
+        "return is_lost and claim_lost(",
+        "return False and claim_lost(",
     ),
     Mutant(
         "one bad drop ends the sweep",
         LIBRARY + "sweep.py",
-        "    except Exception as error:  # whatever",
-        "    except KeyboardInterrupt as error:  # whatever",
+        'except Exception as error:  # whatever it was, the next sweep tries again\n        world.log.exception("drop',
+        'except KeyboardInterrupt as error:\n        world.log.exception("drop',
         (ROWS,),
     ),
     Mutant(

@@ -692,10 +692,10 @@ def test_one_drop_that_cannot_be_dealt_with_does_not_keep_the_sweep_from_the_oth
         simulation.drop(events=0, name="2.csv", data=b"id,name\n2,bob\n", records=1)
         mended = simulation.kernel.now + 2 * HOUR
 
-        def claim(world: Any, drop: Drop) -> bool:
+        def claim(world: Any, drop: Drop, *route: Any) -> bool:
             if drop.key.endswith("1.csv") and simulation.kernel.now < mended:
                 raise ValueError("cannot be dealt with")
-            return claim_lost(world, drop)
+            return claim_lost(world, drop, *route)
 
         with patch("batchdrop.sweep.claim_lost", claim):
             simulation.drain()

@@ -142,8 +142,11 @@ class GatedObjects:
     def list(self, bucket: str, prefix: str) -> Iterable[ObjectRef]:
         return self.gate.call("objects.list", "read", lambda: list(self.objects.list(bucket, prefix)))
 
-    def versions(self, bucket: str, prefix: str) -> Iterable[ObjectRef]:
-        return self.gate.call("objects.versions", "read", lambda: list(self.objects.versions(bucket, prefix)))
+    def versions(self, bucket: str, prefix: str, *, after: str = "") -> Iterable[ObjectRef]:
+        def effect() -> list[ObjectRef]:
+            return list(self.objects.versions(bucket, prefix, after=after))
+
+        return self.gate.call("objects.versions", "read", effect)
 
     def put(
         self,

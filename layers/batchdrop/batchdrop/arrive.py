@@ -18,8 +18,8 @@ DEFAULT_DEADLINE = 24 * 3600.0  # seconds; of a drop whose route cannot be read
 
 def arrive(world: World, invocation: Invocation, drop: Drop) -> str | None:
     """Deal with a drop; returns its job id, or None where it does not (yet) make a job. Harmless to repeat."""
-    route, problem = _route(world, drop.route)
-    if route is not None and not makes_a_job(route, drop):
+    route, problem = route_of(world, drop.route)
+    if not makes_a_job(route, drop):
         world.metrics.count("EventsIgnored")
         return None
     lease = {"owner": invocation.owner, "lease_until": _lease(world, invocation)}
@@ -29,10 +29,9 @@ def arrive(world: World, invocation: Invocation, drop: Drop) -> str | None:
     return job.job_id
 
 
-def claim_lost(world: World, drop: Drop) -> bool:
+def claim_lost(world: World, drop: Drop, route: Route | None, problem: str) -> bool:
     """Make a job of a drop whose event never came; its execution will have it submitted. Whether it made one."""
-    route, problem = _route(world, drop.route)
-    return (route is None or makes_a_job(route, drop)) and _claim(world, drop, route, problem, {})[1]
+    return _claim(world, drop, route, problem, {})[1]
 
 
 def claim_again(world: World, drop: Drop, old: Job, *, same_content: bool = True) -> Job:
@@ -94,15 +93,21 @@ def _lease(world: World, invocation: Invocation) -> int:
     return world.ledger.now() + int(1000 * (invocation.time_left() + world.settings.lease_margin))
 
 
-def _route(world: World, name: str) -> tuple[Route | None, str]:
+def route_of(world: World, name: str) -> tuple[Route | None, str]:
+    """The route of that name as it is now, or what is wrong with it."""
     try:
         return read_route(name, world.routes.get(name), world.settings.allow_insecure), ""
     except RouteError as error:
         return None, str(error)
 
 
-def makes_a_job(route: Route, drop: Drop) -> bool:
-    """A set is closed by its marker; its members are no drops of their own, and a marker alone is none either."""
+def makes_a_job(route: Route | None, drop: Drop) -> bool:
+    """A set is closed by its marker; its members are no drops of their own, and a marker alone is none either.
+
+    Without a usable route each makes one, to tell of that.
+    """
+    if route is None:
+        return True
     sets = route.vendor.sets
     in_folder = "/" in drop.key.removeprefix(f"drops/{route.name}/")
     if drop.is_marker:

@@ -108,8 +108,8 @@ class Objects(Protocol):
 
     def list(self, bucket: str, prefix: str) -> Iterable[ObjectRef]: ...
 
-    def versions(self, bucket: str, prefix: str) -> Iterable[ObjectRef]:
-        """All versions of all objects, those overwritten or deleted too."""
+    def versions(self, bucket: str, prefix: str, *, after: str = "") -> Iterable[ObjectRef]:
+        """All versions of all objects, those overwritten or deleted too, by key; only of keys after the given one."""
 
     def put(
         self,

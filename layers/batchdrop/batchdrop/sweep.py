@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cache
 
-from batchdrop.arrive import claim_lost
+from batchdrop.arrive import claim_lost, makes_a_job, route_of
 from batchdrop.drop import PREFIX, Drop
 from batchdrop.job import Job
-from batchdrop.world import World
+from batchdrop.ports import ObjectRef
+from batchdrop.route import Route
+from batchdrop.world import Invocation, World
 
+CURSOR = ("sweep", "cursor")  # where in the ledger it is kept how far the last sweep got, if not through
 WINDOW = 3 * 86400  # seconds: older objects were looked at by earlier sweeps
 
 
@@ -19,23 +23,31 @@ class Swept:
 
     drops_without_job: int
     jobs_without_execution: int
-    vendor_orphans: int  # submissions begun and given up at vendors, of unfinished jobs
+    vendor_orphans: int  # submissions begun and given up at vendors, of unfinished jobs, as far as there was time
     jobs_open: int
     jobs_overdue: int  # open though their deadline has passed, and the time it takes to write a report
 
 
-def sweep(world: World) -> Swept:
-    """Look for what fell through, and put it back on its way."""
-    lost = sum(_taken_up(world, drop) for drop in _without_job(world))
-    jobs = world.ledger.open_jobs()
-    revived = sum(_is_stranded(world, job) and revive(world, job.execution) for job in jobs)
-    orphans = sum(len(batch.orphans) for job in jobs for batch in world.ledger.batches(job.job_id))
+def sweep(world: World, invocation: Invocation) -> Swept:
+    """Look for what fell through, and put it back on its way: jobs first, they are few beside the drops."""
+    jobs, until = world.ledger.open_jobs(), invocation.time_left() / 2
+    revived = sum(_put_back(world, job) for job in jobs if invocation.time_left() > until)
+    lost = _look_through(world, invocation)
+    orphans = sum(_orphans(world, job) for job in jobs if _has_time(world, invocation))
     late = world.ledger.now() - int(world.settings.sweep_age * 1000)
     found = Swept(lost, revived, orphans, len(jobs), sum(job.deadline_at < late for job in jobs))
     world.metrics.count("SweepFinds", lost + revived)
     for name, value in asdict(found).items():
         world.metrics.count("".join(word.title() for word in name.split("_")), value)
     return found
+
+
+def _has_time(world: World, invocation: Invocation) -> bool:
+    return invocation.time_left() > world.settings.reserve / 2
+
+
+def _orphans(world: World, job: Job) -> int:
+    return sum(len(batch.orphans) for batch in world.ledger.batches(job.job_id))
 
 
 def revive(world: World, execution: str) -> bool:
@@ -53,24 +65,59 @@ def revive(world: World, execution: str) -> bool:
     return True
 
 
-def _taken_up(world: World, drop: Drop) -> bool:
-    """Whether the drop has its job now. One that cannot be dealt with must not keep the sweep from the others."""
+def _look_through(world: World, invocation: Invocation) -> int:
+    """Take up the drops whose event never came; how many there were.
+
+    Overwritten versions count: each of them was dropped. Where the time does not suffice for all, the next sweep goes
+    on after the last key of which every version was looked at.
+    """
+    before = str((world.ledger.recall(*CURSOR) or {}).get("after", ""))
+    routes = cache(lambda name: route_of(world, name))
+    after = key = before
+    lost = 0
+    for ref in world.objects.versions(world.settings.drop_bucket, PREFIX, after=before):
+        if ref.key != key:
+            after, key = key, ref.key
+        lost += _is_of_interest(world, ref) and _taken_up(world, ref, routes)
+        if not _has_time(world, invocation):
+            _go_on_after(world, before, key if after == before else after)
+            return lost
+    _go_on_after(world, before, "")
+    return lost
+
+
+def _go_on_after(world: World, before: str, after: str) -> None:
+    if after != before:
+        world.ledger.remember_instead(*CURSOR, {"after": after})
+
+
+def _is_of_interest(world: World, ref: ObjectRef) -> bool:
+    age = world.clock.now() - ref.modified
+    return not ref.key.endswith("/") and world.settings.sweep_age <= age <= WINDOW
+
+
+def _taken_up(world: World, ref: ObjectRef, routes: Callable[[str], tuple[Route | None, str]]) -> bool:
+    """Whether this was a lost drop that has its job now.
+
+    One that cannot be dealt with must not keep the sweep from the others.
+    """
+    drop = Drop(ref.bucket, ref.key, ref.version_id, ref.size)
     try:
-        return claim_lost(world, drop)
+        route, problem = routes(drop.route)
+        is_lost = makes_a_job(route, drop) and world.ledger.job(drop.job_id) is None
+        return is_lost and claim_lost(world, drop, route, problem)
     except Exception as error:  # whatever it was, the next sweep tries again
         world.log.exception("drop not taken", error=type(error).__name__)
         return False
 
 
-def _without_job(world: World) -> Iterator[Drop]:
-    """Drops whose event never came. Overwritten versions count: each of them was dropped."""
-    bucket, now = world.settings.drop_bucket, world.clock.now()
-    for ref in world.objects.versions(bucket, PREFIX):
-        if ref.key.endswith("/") or not world.settings.sweep_age <= now - ref.modified <= WINDOW:
-            continue
-        drop = Drop(bucket, ref.key, ref.version_id, ref.size)
-        if world.ledger.job(drop.job_id) is None:
-            yield drop
+def _put_back(world: World, job: Job) -> bool:
+    """Whether this job had no live execution, and has one now. Trouble with one keeps the sweep from nothing else."""
+    try:
+        return _is_stranded(world, job) and revive(world, job.execution)
+    except Exception as error:  # whatever it was, the next sweep tries again
+        world.log.exception("job not put back", job_id=job.job_id, error=type(error).__name__)
+        return False
 
 
 def _is_stranded(world: World, job: Job) -> bool:

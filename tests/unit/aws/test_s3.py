@@ -212,3 +212,11 @@ def test_a_listing_of_versions_has_the_overwritten_and_the_deleted_but_no_delete
     found = {(ref.key, ref.version_id, ref.size) for ref in objects.versions(BUCKET, "drops/")}
     assert found == {(first.key, first.version_id, 3), (first.key, second.version_id, 5)}
     assert all(ref.modified > 0 for ref in objects.versions(BUCKET, "drops/"))
+
+
+def test_a_listing_of_versions_goes_on_after_a_key(objects: S3Objects) -> None:
+    for key in ("drops/r/a b+ü.csv", "drops/r/b.csv", "drops/r/b.csv", "drops/r/c.csv"):
+        objects.put(BUCKET, key, b"x")
+    found = [ref.key for ref in objects.versions(BUCKET, "drops/", after="drops/r/a b+ü.csv")]
+    assert found == ["drops/r/b.csv", "drops/r/b.csv", "drops/r/c.csv"]
+    assert list(objects.versions(BUCKET, "drops/", after="drops/r/c.csv")) == []

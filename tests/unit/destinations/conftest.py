@@ -66,7 +66,7 @@ class Objects:
     def list(self, bucket: str, prefix: str) -> Iterable[ObjectRef]:
         return [ObjectRef(bucket, key, size=len(data)) for key, data in self.stored.items() if key.startswith(prefix)]
 
-    def versions(self, bucket: str, prefix: str) -> Iterable[ObjectRef]:
+    def versions(self, bucket: str, prefix: str, *, after: str = "") -> Iterable[ObjectRef]:
         return self.list(bucket, prefix)
 
     def put(

@@ -61,8 +61,9 @@ class S3Objects:
                 modified = found["LastModified"].timestamp()
                 yield ObjectRef(bucket, found["Key"], size=int(found["Size"]), modified=modified)
 
-    def versions(self, bucket: str, prefix: str) -> Iterable[ObjectRef]:
-        for page in self._client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+    def versions(self, bucket: str, prefix: str, *, after: str = "") -> Iterable[ObjectRef]:
+        start = {"KeyMarker": after} if after else {}
+        for page in self._client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix, **start):
             for found in page.get("Versions", []):
                 modified = found["LastModified"].timestamp()
                 yield ObjectRef(bucket, found["Key"], found["VersionId"], int(found["Size"]), modified)
