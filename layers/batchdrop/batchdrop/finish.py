@@ -205,7 +205,7 @@ class Closing:
         except (ObjectGone, ObjectRefused, DropRefused) as error:
             self._unless_for_good(error)
             self.warnings.append(f"not all of the unsent records could be counted: {error}")
-        return Counts(invalid=tally.invalid, unprocessed=tally.unprocessed)
+        return Counts(invalid=tally.invalid, unprocessed=tally.whole)
 
     def _unless_for_good(self, error: Exception) -> None:
         """Permissions that are missing may come back: until it is late, the report waits for them."""

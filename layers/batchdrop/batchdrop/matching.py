@@ -29,7 +29,7 @@ class Tally:
 
     matched: int = 0
     already: int = 0
-    unprocessed: int = 0
+    whole: int = 0  # records that one verdict befell together: never sent, or of a batch refused as a whole
     invalid: int = 0
     sample: list[dict[str, Any]] = field(default_factory=list)
     reasons: Counter[tuple[str, str, str]] = field(default_factory=Counter)
@@ -51,7 +51,7 @@ class Tally:
         """Add rows of which the report shows none. `whole` befell their records, or else the vendor refused them."""
         outcome, count = whole[0] if whole else _REJECTED, len(rows.verdicts)
         if whole:
-            self.unprocessed += count
+            self.whole += count
         else:
             self.matched += count
         done = self._with_messages(rows, outcome)
@@ -131,7 +131,7 @@ def rows_of_batch(
             tally.invalid += 1
         elif whole is not None:
             verdict = whole
-            tally.unprocessed += 1
+            tally.whole += 1
         elif refusal := refusals.of(record.id):
             yield _refused(record, refusal, writer, tally)
             continue

@@ -94,7 +94,7 @@ def test_what_befell_the_whole_batch_befell_each_record_that_was_sent() -> None:
     records = [record(1), record(2, problem=Problem("p", "q")), record(3)]
     rows, tally = matched(records, [], ("unprocessed", "not_sent", "never sent"))
     assert [r["batchdrop_outcome"] for r in rows] == ["unprocessed", "invalid", "unprocessed"]
-    assert (tally.unprocessed, tally.invalid) == (2, 1)
+    assert (tally.whole, tally.invalid) == (2, 1)
 
 
 def test_a_record_without_an_id_is_never_matched() -> None:
