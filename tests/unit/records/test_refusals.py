@@ -155,6 +155,23 @@ def test_a_header_that_cannot_be_used_is_refused(header: bytes, spec: InputSpec,
     assert refusal(header + b"\n1,2,3\n", spec).reason == reason
 
 
+@pytest.mark.acceptance("B6")
+@pytest.mark.parametrize(
+    "header", [b",".join(b"column_%0100d" % n for n in range(4000)), b"A" * 600_000, b'"' + b"a\n" * 40_000 + b'",b']
+)
+def test_a_header_too_long_to_be_kept_is_refused_with_what_to_do(header: bytes) -> None:
+    error = refusal(header + b"\n1,2\n")
+    assert (error.reason, error.line) == ("header", 1)
+    assert "at most 60,000" in str(error)
+    assert "input.delimiter" in str(error)
+
+
+def test_a_header_of_many_columns_is_taken() -> None:
+    names = [f"column_{n:05d}" for n in range(4000)]
+    (record,) = sent((",".join(names) + "\n" + ",".join("1" for _ in names) + "\n").encode())
+    assert list(record) == names
+
+
 def test_a_wrong_delimiter_is_hinted_at() -> None:
     assert "';'" in str(refusal(b"id;name\n1;x\n", InputSpec(id=("id",))))
 

@@ -13,6 +13,8 @@ from batchdrop.records.expand import Packed
 from batchdrop.records.model import Checkpoint
 from batchdrop.records.sniff import Format
 
+MOST_HEADER = 60_000  # bytes: for more a ledger item has no room beside 20,000 repeated ids
+
 
 @dataclass(frozen=True, slots=True)
 class Inspection:

@@ -13,6 +13,7 @@ import msgspec
 from batchdrop.errors import DropRefused
 from batchdrop.records.columns import Columns, is_rejects_header
 from batchdrop.records.csvcodec import csv_form, read_header
+from batchdrop.records.inspection import MOST_HEADER
 from batchdrop.records.jsoncodec import json_form
 from batchdrop.records.jsonhead import find_array
 from batchdrop.records.kernel import Mode, Stop
@@ -135,6 +136,13 @@ def _header(record: bytes, spec: InputSpec) -> list[str]:
 
 
 def _use_header(header: Sequence[str], spec: InputSpec, found: Found) -> None:
+    if (size := sum(len(name.encode()) + 1 for name in header)) > MOST_HEADER:
+        raise DropRefused(
+            "header",
+            f"the header has {size:,} bytes in {len(header):,} columns, of which at most {MOST_HEADER:,} can be kept:"
+            " shorten the names; or is the first line no header, or input.delimiter not what separates the columns?",
+            line=1,
+        )
     columns = Columns(header, spec)
     found.header = columns.header
     known = {name for c in columns.used for name in (c.source, c.name)} | set(spec.drop)
