@@ -7,11 +7,16 @@ import struct
 import subprocess
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from batchdrop.errors import DropRefused
+from batchdrop.records.inspect import inspect
+from batchdrop.records.source import BytesSource, FileSource
+from batchdrop.records.spec import InputSpec
 from batchdrop.records.zips import ZipCaps, check_zip, zip_members
 from tests.unit.records.drops import zipped
 
@@ -133,3 +138,47 @@ def test_bombs_and_lies_are_refused() -> None:
         with pytest.raises(DropRefused) as caught:
             check_zip(io.BytesIO(data), caps=caps)
         assert caught.value.reason == reason
+
+
+def test_a_ready_made_archive_with_any_bytes_changed_is_taken_or_refused() -> None:
+    whole, rng = zipped({"a.json": b'[{"a":1}]', "b.json": b'{"x":2}' * 20}), Random(1)
+    for _ in range(1500):
+        with suppress(DropRefused):
+            check_zip(io.BytesIO(damaged(whole, rng)))
+
+
+@pytest.mark.acceptance("B13")
+def test_a_packed_drop_with_any_bytes_changed_is_taken_or_refused(tmp_path: Path) -> None:
+    whole, rng, path = zipped({"a.csv": b"id,n\n" + b"1,2\n" * 9}), Random(2), tmp_path / "a.zip"
+    for _ in range(1500):
+        path.write_bytes(damaged(whole, rng))
+        with suppress(DropRefused):
+            inspect(FileSource(path), InputSpec())
+
+
+@pytest.mark.parametrize("offset", [-1, 1 << 20, (1 << 63) - 1, (1 << 64) - 1])
+def test_an_entry_outside_of_the_file_is_corrupt(offset: int, tmp_path: Path) -> None:
+    """Entries are where the directory says, counted from where it says it is itself: that can be before the file."""
+    data = bytearray(zipped({"a.csv": b"id,n\n1,2\n"}))
+    entry, end = data.rfind(b"PK\x01\x02"), data.rfind(b"PK\x05\x06")
+    if offset < 0:
+        struct.pack_into("<L", data, end + 16, entry + 1)
+    else:
+        extra = struct.pack("<HHQ", 1, 8, offset)
+        struct.pack_into("<L", data, entry + 42, 0xFFFFFFFF)
+        struct.pack_into("<H", data, entry + 30, len(extra))
+        struct.pack_into("<L", data, end + 12, end - entry + len(extra))
+        data[end:end] = extra
+    path = tmp_path / "a.zip"
+    path.write_bytes(data)
+    for source in (FileSource(path), BytesSource("a.zip", bytes(data))):
+        with pytest.raises(DropRefused) as caught:
+            inspect(source, InputSpec())
+        assert caught.value.reason == "corrupt"
+
+
+def damaged(data: bytes, rng: Random) -> bytes:
+    changed = bytearray(data)
+    for _ in range(rng.randint(1, 3)):
+        changed[rng.randrange(len(data))] = rng.randrange(256)
+    return bytes(changed)

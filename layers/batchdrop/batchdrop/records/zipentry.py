@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,6 +16,10 @@ _LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 _MAX_DIRECTORY = 4_000_000
 _WINDOW = 1 << 16
 _ENCRYPTED = 0x1
+# All that `zipfile` raises over bytes that are none of an archive; names that are no UTF-8 are a ValueError.
+DAMAGE = (
+    zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError, struct.error
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +57,16 @@ def read_directory(stream: io.IOBase) -> list[zipfile.ZipInfo]:
     """The archive's directory. Raises `DropRefused` when it cannot be read."""
     try:
         with zipfile.ZipFile(stream) as archive:
-            return list(archive.infolist())
-    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, struct.error) as error:
-        raise DropRefused("corrupt", "the ZIP archive is damaged or incomplete; pack the file again") from error
+            infos = archive.infolist()
+    except DAMAGE as error:
+        raise damaged() from error
+    if any(info.header_offset < 0 for info in infos):  # it lies before the file
+        raise damaged()
+    return infos
+
+
+def damaged() -> DropRefused:
+    return DropRefused("corrupt", "the ZIP archive is damaged or incomplete; pack the file again")
 
 
 def check_entry(info: zipfile.ZipInfo) -> None:
@@ -67,12 +79,15 @@ def check_entry(info: zipfile.ZipInfo) -> None:
 
 def data_start(source: Source, info: zipfile.ZipInfo) -> int:
     """Where the packed bytes of an entry begin, from its local header."""
-    with source.open(info.header_offset, info.header_offset + _LOCAL_HEADER.size) as stream:
+    end = info.header_offset + _LOCAL_HEADER.size
+    if end > source.size:
+        raise damaged()
+    with source.open(info.header_offset, end) as stream:
         head = stream.read(_LOCAL_HEADER.size)
     if len(head) < _LOCAL_HEADER.size or not head.startswith(b"PK\x03\x04"):
         raise DropRefused("corrupt", "the ZIP entry is not where its directory says; pack the file again")
     *_, name_length, extra_length = _LOCAL_HEADER.unpack(head)
-    return info.header_offset + _LOCAL_HEADER.size + int(name_length) + int(extra_length)
+    return end + int(name_length) + int(extra_length)
 
 
 class Ranged(io.RawIOBase):
