@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from unittest.mock import patch
 
 from tests.simulation import cloud
@@ -18,11 +17,13 @@ MANY = 150  # more drops than one such sweep can look at
 
 @contextmanager
 def of_short_sweeps(name: str) -> Iterator[Simulation]:
-    """A sweep has a second and a half, a third of which it keeps back; half a second later it is gone for certain."""
-    with patch.dict(cloud.TIMEOUTS, sweep=1.5), Simulation(scenario(name)) as simulation:
-        simulation.world.settings = replace(simulation.world.settings, reserve=1.0)
-        with patch.object(simulation.kernel.rng, "choice", lambda choices: choices[0]):
-            yield simulation
+    """A sweep has a second and a half; half a second later it is gone for certain."""
+    with (
+        patch.dict(cloud.TIMEOUTS, sweep=1.5),
+        Simulation(scenario(name)) as simulation,
+        patch.object(simulation.kernel.rng, "choice", lambda choices: choices[0]),
+    ):
+        yield simulation
 
 
 def drop_unheard(simulation: Simulation) -> None:

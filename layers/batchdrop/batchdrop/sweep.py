@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
 
 from batchdrop.arrive import claim_lost, makes_a_job, route_of
 from batchdrop.drop import PREFIX, Drop
@@ -14,6 +14,7 @@ from batchdrop.route import Route
 from batchdrop.world import Invocation, World
 
 CURSOR = ("sweep", "cursor")  # where in the ledger it is kept how far the last sweep got, if not through
+KEPT_BACK = 0.1  # of its time, to end what it has begun
 WINDOW = 3 * 86400  # seconds: older objects were looked at by earlier sweeps
 
 
@@ -30,10 +31,12 @@ class Swept:
 
 def sweep(world: World, invocation: Invocation) -> Swept:
     """Look for what fell through, and put it back on its way: jobs first, they are few beside the drops."""
-    jobs, until = world.ledger.open_jobs(), invocation.time_left() / 2
-    revived = sum(_put_back(world, job) for job in jobs if invocation.time_left() > until)
-    lost = _look_through(world, invocation)
-    orphans = sum(_orphans(world, job) for job in jobs if _has_time(world, invocation))
+    whole = invocation.time_left()
+    has_time = partial(_has_left, invocation, whole * KEPT_BACK)
+    jobs = world.ledger.open_jobs()
+    revived = sum(_put_back(world, job) for job in jobs if _has_left(invocation, whole / 2))
+    lost = _look_through(world, has_time)
+    orphans = sum(_orphans(world, job) for job in jobs if has_time())
     late = world.ledger.now() - int(world.settings.sweep_age * 1000)
     found = Swept(lost, revived, orphans, len(jobs), sum(job.deadline_at < late for job in jobs))
     world.metrics.count("SweepFinds", lost + revived)
@@ -42,8 +45,8 @@ def sweep(world: World, invocation: Invocation) -> Swept:
     return found
 
 
-def _has_time(world: World, invocation: Invocation) -> bool:
-    return invocation.time_left() > world.settings.reserve / 2
+def _has_left(invocation: Invocation, seconds: float) -> bool:
+    return invocation.time_left() > seconds
 
 
 def _orphans(world: World, job: Job) -> int:
@@ -65,7 +68,7 @@ def revive(world: World, execution: str) -> bool:
     return True
 
 
-def _look_through(world: World, invocation: Invocation) -> int:
+def _look_through(world: World, has_time: Callable[[], bool]) -> int:
     """Take up the drops whose event never came; how many there were.
 
     Overwritten versions count: each of them was dropped. Where the time does not suffice for all, the next sweep goes
@@ -79,7 +82,7 @@ def _look_through(world: World, invocation: Invocation) -> int:
         if ref.key != key:
             after, key = key, ref.key
         lost += _is_of_interest(world, ref) and _taken_up(world, ref, routes)
-        if not _has_time(world, invocation):
+        if not has_time():
             _go_on_after(world, before, key if after == before else after)
             return lost
     _go_on_after(world, before, "")
