@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, cast
 
 from batchdrop.drop import READY
 from batchdrop.job import NUMBERS, Job
+from batchdrop.members import enforce_limits
 from batchdrop.parcels import Parcel, Parcels, look_into, parcels_of, spans_of
 from batchdrop.ports import ObjectRef, Objects
 from batchdrop.records.kernel import LIBRARY
@@ -89,6 +90,7 @@ def _job(path: Path, route: Route) -> Job:
             {"name": p.relative_to(path).as_posix(), "version_id": "", "size": p.stat().st_size}
             for p in upload.members(path)
         ]
+        enforce_limits([member["name"] for member in job.members])
         job.size = sum(member["size"] for member in job.members)
     else:
         job.size = path.stat().st_size

@@ -41,15 +41,7 @@ def pinned(job: Job, objects: Objects) -> list[dict[str, Any]]:
     place = folder_of(job.key)
     listed = (r for r in objects.list(job.bucket, place) if not r.key.endswith(("/", f"/{READY}")))
     refs = list(islice(listed, MOST_MEMBERS + 1))
-    if not refs:
-        raise DropRefused("set", f"a set must hold 1 to {MOST_MEMBERS} files, and there is none beside its {READY}")
-    if len(refs) > MOST_MEMBERS:
-        why = f"a set must hold 1 to {MOST_MEMBERS} files, and there are more beside its {READY}"
-        raise DropRefused("set", f"{why}: drop them as several sets, each in a folder of its own")
-    names = sum(size_of(ref.key.removeprefix(place)) for ref in refs)
-    if names > MOST_NAMES:
-        why = f"the names of the set's files take {names:,} bytes together, and at most {MOST_NAMES:,} can be kept"
-        raise DropRefused("set", f"{why}: give them shorter names, or drop them as several sets")
+    enforce_limits([ref.key.removeprefix(place) for ref in refs])
     try:
         return [_pinned(objects.head(ref), place) for ref in sorted(refs, key=lambda r: r.key)]
     except ObjectGone:
@@ -57,6 +49,19 @@ def pinned(job: Job, objects: Objects) -> list[dict[str, Any]]:
     except ObjectRefused as refused:
         message = f"a file of the set cannot be read ({refused}): mend its permissions, then drop `{READY}` again"
         raise DropRefused("set", message) from None
+
+
+def enforce_limits(names: Sequence[str]) -> None:
+    """`DropRefused` unless so many files, with these names, can be a set."""
+    if not names:
+        raise DropRefused("set", f"a set must hold 1 to {MOST_MEMBERS} files, and there is none beside its {READY}")
+    if len(names) > MOST_MEMBERS:
+        why = f"a set must hold 1 to {MOST_MEMBERS} files, and there are more beside its {READY}"
+        raise DropRefused("set", f"{why}: drop them as several sets, each in a folder of its own")
+    size = sum(size_of(name) for name in names)
+    if size > MOST_NAMES:
+        why = f"the names of the set's files take {size:,} bytes together, and at most {MOST_NAMES:,} can be kept"
+        raise DropRefused("set", f"{why}: give them shorter names, or drop them as several sets")
 
 
 def _pinned(ref: ObjectRef, place: str) -> dict[str, Any]:

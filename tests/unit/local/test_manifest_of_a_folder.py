@@ -1,4 +1,4 @@
-"""A folder on disk may bring its own `_READY` with a manifest."""
+"""A folder on disk as a set: it may bring its own `_READY` with a manifest."""
 
 from __future__ import annotations
 
@@ -56,3 +56,10 @@ def test_a_dry_run_holds_the_folder_against_its_manifest(folder: Path) -> None:
     (folder / "_READY").write_text('{"files": {"products.csv": {"records": 2}}}')
     with pytest.raises(DropRefused, match="not what the manifest says"):
         dryrun.run(folder, route)
+
+
+def test_a_folder_of_more_files_than_a_set_may_have_is_refused_before_it_is_dropped(folder: Path) -> None:
+    for n in range(500):
+        (folder / f"{n}.csv").write_text("id\n1\n")
+    with pytest.raises(DropRefused, match="1 to 500 files"):
+        dryrun.run(folder, read_route("shop", ROUTE))
