@@ -52,23 +52,23 @@ def _nobody(_: bytes) -> None:
 
 
 def _first(file: File, check: Callable[[], None]) -> bytes:
-    """The first character."""
-    for block in file.blocks(0, None, _nobody):
-        if (first := block.lstrip(_BEFORE)[:1]) or not has_time(check):
-            return first
-    return b""
+    """The first character, if there is time to find it."""
+    blocks, first = file.blocks(0, None, _nobody), b""
+    while not first and has_time(check) and (block := next(blocks, b"")):
+        first = block.lstrip(_BEFORE)[:1]
+    return first
 
 
 def _lines(blocks: Iterator[bytes], check: Callable[[], None]) -> tuple[int, bool]:
     """How many lines hold anything, and whether there was time for all."""
     lines, is_begun = 0, False  # the line that goes on in the next block, if it holds anything so far
     try:
-        for block in blocks:
+        while has_time(check):
+            if not (block := next(blocks, b"")):
+                return lines, True
             pieces = block.translate(None, _BLANK).split(b"\n")
             lines += sum(map(bool, pieces)) - (is_begun and bool(pieces[0]))
             is_begun = bool(pieces[-1]) or (is_begun and len(pieces) == 1)
-            if not has_time(check):
-                return lines, False
     except DropRefused:
-        pass  # what could be read counts
-    return lines, True
+        return lines, True  # what could be read counts
+    return lines, False
