@@ -45,7 +45,8 @@ class RowSkipper:
 
     def __init__(self, quote: bytes, delimiter: bytes) -> None:
         self._quote, self._delimiter = quote, delimiter
-        self._ends = re.compile(b"[\n%b]" % re.escape(delimiter))
+        # The row's end, or a delimiter before a quote: other bare cells are passed in one go.
+        self._ends = re.compile(rb"\n|%b(?=%b|\Z)" % (re.escape(delimiter), re.escape(quote)))
         self._at = _At.CELL
 
     @property
