@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from random import Random
 
 from batchdrop import operate
 from batchdrop.drop import job_id
+from batchdrop.world import Settings
 from tests.simulation.cloud import DROPS
 from tests.simulation.run import Simulation
 from tests.simulation.world import ServiceTrouble
@@ -101,6 +103,27 @@ def _canceled(simulation: Simulation, rng: Random) -> None:
     simulation.later(rng.choice((rng.uniform(0.5, 3.0), rng.uniform(0.5, 1200.0))), lambda: _cancel(simulation, name))
 
 
+def _secret_lost(simulation: Simulation, rng: Random) -> None:
+    """Somebody makes the vendor's secret unusable; perhaps it is mended later."""
+    secret = simulation.secrets["vendor-main"]
+    at, was = rng.choice((rng.uniform(0.5, 3.0), rng.uniform(0.5, 300.0))), dict(secret)
+    simulation.later(at, secret.clear)
+    if rng.random() < 0.5:
+        simulation.later(at + rng.uniform(10.0, 3000.0), lambda: secret.update(was))
+
+
+def _hosts_narrowed(simulation: Simulation, rng: Random) -> None:
+    """An update of the deployment no longer allows the vendor's host; perhaps the next does again."""
+    at, was = rng.choice((rng.uniform(0.5, 3.0), rng.uniform(0.5, 300.0))), simulation.world.settings
+    simulation.later(at, lambda: _set(simulation, replace(was, allow_insecure=())))
+    if rng.random() < 0.5:
+        simulation.later(at + rng.uniform(10.0, 3000.0), lambda: _set(simulation, was))
+
+
+def _set(simulation: Simulation, settings: Settings) -> None:
+    simulation.world.settings = settings
+
+
 def _cancel(simulation: Simulation, name: str) -> None:
     with suppress(operate.CannotOperate, ServiceTrouble):
         operate.cancel(simulation.world, name)
@@ -123,6 +146,8 @@ ALL: tuple[Callable[[Simulation, Random], None], ...] = (
     _resubmitted_by_hand,
     _finished_by_hand,
     _canceled,
+    _secret_lost,
+    _hosts_narrowed,
 )
 
 

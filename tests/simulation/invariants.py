@@ -73,7 +73,12 @@ class Watch:
         elif key.sk.startswith("batch#"):
             self._batch_written(before, after)
         task = self.kernel.current
-        if task and task.name == "submit" and key.pk.startswith("job#") and after.get("owner") not in ("", task.owner):
+        if (
+            task
+            and task.name == "submit"
+            and key.pk.startswith("job#")
+            and after.get("owner", "") not in ("", task.owner)
+        ):
             self.break_("I5", f"{task.owner} wrote {key} owned by {after.get('owner')}")
 
     def _job_written(self, before: Item | None, after: Item) -> None:

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 from batchdrop.errors import ConditionFailed, ObjectGone
 from batchdrop.itemsize import MOST_BYTES, size_of
-from batchdrop.ports import Absent, AbsentOrBelow, Equals, Expect, Item, Key, ObjectRef, OneOf
+from batchdrop.ports import Absent, AbsentOrBelow, Equals, Expect, Item, Key, ObjectRef, OneOf, Upload
 
 INDEXES = ("open", "listing")
 
@@ -121,6 +121,7 @@ class MemoryObjects:
         self.new_puts: dict[tuple[str, str], int] = {}
         self._now = now
         self._signed: dict[str, tuple[str, str, float]] = {}
+        self.uploads: dict[Upload, dict[int, bytes] | None] = {}  # None: completed
 
     def open(self, ref: ObjectRef, start: int = 0, end: int | None = None) -> BinaryIO:
         return io.BytesIO(self._bytes(ref)[1][start:end])
@@ -162,6 +163,26 @@ class MemoryObjects:
         data = b"".join(chunks)
         self.put(bucket, key, data)
         return len(data)
+
+    def begin(self, bucket: str, key: str, *, content_type: str = "") -> Upload:
+        upload = Upload(bucket, key, f"upload-{len(self.uploads)}")
+        self.uploads[upload] = {}
+        return upload
+
+    def add(self, upload: Upload, number: int, block: bytes) -> str:
+        self._blocks(upload)[number] = block
+        return f"mark-{number}"
+
+    def complete(self, upload: Upload, marks: Sequence[str]) -> None:
+        blocks = self._blocks(upload)
+        self.put(upload.bucket, upload.key, b"".join(blocks[int(mark.rpartition("-")[2])] for mark in marks))
+        self.uploads[upload] = None
+
+    def _blocks(self, upload: Upload) -> dict[int, bytes]:
+        blocks = self.uploads[upload]
+        if blocks is None:
+            raise ObjectGone("no such upload")
+        return blocks
 
     def delete(self, bucket: str, key: str) -> None:
         if (bucket, key) in self.stored:

@@ -29,6 +29,7 @@ HTTP_TESTS = ("tests/unit/test_http_client.py", "tests/unit/test_http_verdict.py
 RECORDS = ("tests/unit/records",)
 ACCOUNTS = "tests/simulation/test_accounts.py"
 SPANS = "tests/simulation/test_spans.py"
+FINISH = "tests/simulation/test_finish.py"
 SLOTS = "tests/unit/core/test_slots.py"
 SIMULATION = (ROWS, FAULTS)
 
@@ -225,9 +226,9 @@ MUTANTS = (
     ),
     Mutant(
         "what is left of all spans but the first forgotten",
-        LIBRARY + "finish.py",
-        "for span in self.job.spans), Counts())",
-        "for span in self.job.spans[:1]), Counts())",
+        LIBRARY + "unsent.py",
+        "for span in self.job.spans for piece",
+        "for span in self.job.spans[:1] for piece",
         (SPANS,),
     ),
     Mutant(
@@ -426,6 +427,27 @@ MUTANTS = (
         "world.ledger.release(taken, invocation.owner, {})\n        raise",
         "pass\n        raise",
         (ROWS,),
+    ),
+    Mutant(
+        "the unsent rest begun again by each invocation",
+        LIBRARY + "unsent.py",
+        "piece = kept.get(number)",
+        "piece = None",
+        (FINISH,),
+    ),
+    Mutant(
+        "the rejects file begun again by each invocation",
+        LIBRARY + "rejects_file.py",
+        "return found if found.parts == fresh.parts else fresh",
+        "return fresh",
+        (FINISH,),
+    ),
+    Mutant(
+        "a secret gone bad not taken for what may be mended",
+        LIBRARY + "finish.py",
+        "ProvablyNotSent, AuthExpired, SecretError)",
+        "ProvablyNotSent, AuthExpired)",
+        (FINISH,),
     ),
     Mutant(
         "report written while the drop may not be read",

@@ -85,7 +85,7 @@ class Simulation:
         return SimulatedWorld(
             gate,
             GatedTable(gate, self.table),
-            GatedObjects(gate, self.objects, self.scenario.seconds_per_read),
+            GatedObjects(gate, self.objects, self.scenario.seconds_per_read, self.scenario.seconds_to_finish),
             GatedWorkflow(gate, self.cloud.machine),
             http,
             SimulatedSecrets(gate, self.secrets),

@@ -26,6 +26,7 @@ class Scenario:
     vendor: Mapping[str, Any] = field(default_factory=dict)  # options of its simulator
     limits: Mapping[str, int] = field(default_factory=dict)  # the destination's own, made small: attribute, value
     seconds_per_read: float = 0.0  # of a drop, while it is being submitted
+    seconds_to_finish: float = 0.0  # the same of all that is read while the job is finished
     folder: str = ""
 
     def whole_route(self) -> dict[str, object]:
@@ -184,6 +185,15 @@ def long_look(packed: bool) -> Scenario:
         limits=limits,
         seconds_per_read=60.0,
     )
+
+
+def long_finish(*, spread: bool, records: int = 30) -> Scenario:
+    """A drop none of which can be sent, and that takes longer to be told of than an invocation has."""
+    rows = b"id,name\n" + b"".join(b"%d,somebody\n" % n for n in range(records))
+    chosen = replace(scenario("lookup"), files={"people.csv": rows}, records=records, secret={}, seconds_to_finish=60.0)
+    chosen = cut(chosen, "long-finish", 60) if spread else chosen
+    small = {"batchdrop.records.expand.BLOCK": 8, "batchdrop.rejects_file.BLOCK": 500}
+    return replace(chosen, limits={**chosen.limits, **small})
 
 
 def as_json(value: object) -> bytes:

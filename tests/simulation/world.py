@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Protocol, TypeVar
 
 from batchdrop.errors import ConditionFailed, RouteError, SecretError
 from batchdrop.ledger import Ledger
-from batchdrop.ports import Expect, Http, Item, Key, ObjectRef, Objects, Table, Workflow
+from batchdrop.ports import Expect, Http, Item, Key, ObjectRef, Objects, Table, Upload, Workflow
 from batchdrop.wiring import LambdaInvocation
 from batchdrop.world import Settings
 from tests.simulation.faults import Outage, Plan, Trace
@@ -128,13 +128,18 @@ class GatedObjects:
     gate: Gate
     objects: MemoryObjects
     seconds_per_read: float = 0.0  # of a drop, by the submit function
+    seconds_to_finish: float = 0.0  # a read of anything, by the finish function
 
     def open(self, ref: ObjectRef, start: int = 0, end: int | None = None) -> BinaryIO:
         stream = self.gate.call("objects.open", "read", lambda: self.objects.open(ref, start, end))
+        seconds = self._seconds(ref)
+        return SlowStream(stream.read(), self.gate.kernel, seconds) if seconds else stream
+
+    def _seconds(self, ref: ObjectRef) -> float:
         task = self.gate.kernel.current
-        if self.seconds_per_read and task is not None and task.name == "submit" and ref.key.startswith("drops/"):
-            return SlowStream(stream.read(), self.gate.kernel, self.seconds_per_read)
-        return stream
+        if task is not None and task.name == "finish":
+            return self.seconds_to_finish
+        return self.seconds_per_read if task and task.name == "submit" and ref.key.startswith("drops/") else 0.0
 
     def head(self, ref: ObjectRef) -> ObjectRef:
         return self.gate.call("objects.head", "read", lambda: self.objects.head(ref))
@@ -164,6 +169,15 @@ class GatedObjects:
         data = b"".join(chunks)
         self.put(bucket, key, data)
         return len(data)
+
+    def begin(self, bucket: str, key: str, *, content_type: str = "") -> Upload:
+        return self.gate.call("objects.begin", "write", lambda: self.objects.begin(bucket, key))
+
+    def add(self, upload: Upload, number: int, block: bytes) -> str:
+        return self.gate.call("objects.add", "write", lambda: self.objects.add(upload, number, block))
+
+    def complete(self, upload: Upload, marks: Sequence[str]) -> None:
+        self.gate.call("objects.complete", "write", lambda: self.objects.complete(upload, marks))
 
     def delete(self, bucket: str, key: str) -> None:
         self.gate.call("objects.delete", "write", lambda: self.objects.delete(bucket, key))

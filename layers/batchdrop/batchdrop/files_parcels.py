@@ -17,7 +17,7 @@ from batchdrop.errors import DropRefused
 from batchdrop.linefile import LineFile
 from batchdrop.members import Member, chunks, naming, sha256_of, spooled
 from batchdrop.parcels import Parcel
-from batchdrop.records.model import Checkpoint, SourceRecord
+from batchdrop.records.model import Checkpoint, SourceRecord, Stops, never
 from batchdrop.records.packager import Packager
 from batchdrop.records.rejects import RejectsWriter
 from batchdrop.records.spec import InputSpec, OutputSpec
@@ -270,17 +270,24 @@ class FilesParcels:
     def _carried(self) -> dict[str, Payload]:
         return {m.name: spooled(chunks(m.source)) for m in self.members if m.name in self.rules.carried}
 
-    def replay(self, start: dict[str, Any] | None, end: dict[str, Any] | None) -> Iterator[SourceRecord]:
+    def replay(
+        self,
+        start: dict[str, Any] | None,
+        end: dict[str, Any] | None,
+        stop: Stops = never,  # noqa: ARG002 - of all files at once there is no place
+    ) -> Iterator[SourceRecord]:
         begin, until = Place.from_json(start), Place.from_json(end)
         ordinal = count(1)
         for name, file in sorted(self._files().items()):
             if begin is None or name in begin.at:
-                stop = until.at.get(name) if until else None
-                for record in file.records(begin.at[name] if begin else None, stop):
+                last = until.at.get(name) if until else None
+                for record in file.records(begin.at[name] if begin else None, last):
                     yield replace(record, ordinal=next(ordinal))
 
-    def find(self, wanted: Wanted, start: dict[str, Any] | None, end: dict[str, Any] | None) -> Iterator[SourceRecord]:
-        return (record for record in self.replay(start, end) if wanted.has(record))
+    def find(
+        self, wanted: Wanted, start: dict[str, Any] | None, end: dict[str, Any] | None, stop: Stops = never
+    ) -> Iterator[SourceRecord]:
+        return (record for record in self.replay(start, end, stop) if wanted.has(record))
 
     def rejects(self) -> RejectsWriter:
         return RejectsWriter.for_format("ndjson")

@@ -1,49 +1,52 @@
 """The end of a job: results collected, rejects matched to their lines, the account closed, one report written.
 
-Resumable: each batch's account is closed on its own, its rejects kept as a part until the report is written.
+Resumable: each account is closed on its own, a batch's or that of a piece of what was never sent, its rejects kept as a
+part until the report is written.
 """
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from batchdrop.account import fate, never_taken, outcome_of
 from batchdrop.destinations.base import Collected
+from batchdrop.entries import entries_of
 from batchdrop.errors import (
     Ambiguous,
     AuthExpired,
-    DropRefused,
     ObjectGone,
     ObjectRefused,
     ProvablyNotSent,
     RateLimited,
     Rejected,
+    RouteError,
+    SecretError,
 )
-from batchdrop.job import NUMBERS, Batch, Job
+from batchdrop.job import Batch, Job, Piece
 from batchdrop.matching import Tally, everyone, refused, rows_of_batch
 from batchdrop.parcels import Parcels, parcels_of
 from batchdrop.places import folder
-from batchdrop.ports import ObjectRef
 from batchdrop.records.rejects import RejectsWriter
-from batchdrop.refusals import SAMPLE, Refusals
+from batchdrop.refusals import Refusals
+from batchdrop.reject_parts import Account, RejectParts
+from batchdrop.rejects_file import RejectsFile
 from batchdrop.report.document import report_document
 from batchdrop.report.publish import publish, publish_index
 from batchdrop.route import Route, read_route
 from batchdrop.session import open_session
 from batchdrop.slots import leave
 from batchdrop.spans import Spans
+from batchdrop.unsent import Unsent
 from batchdrop.words import BatchState, Counts, JobOutcome
-from batchdrop.world import Invocation, World
+from batchdrop.world import Invocation, OutOfTime, World
 
 GRACE = 3600  # seconds after the deadline in which a result that cannot be fetched is still tried
+BACKOFF_BASE, BACKOFF_CAP = 30.0, 900.0  # seconds between two tries
+MOST_TRIES = 2000  # from claim to report, 9 history events each; what fewer looks at the vendor leave of 25,000
 _ASKABLE = (BatchState.SUCCEEDED, BatchState.HANDED_OVER)
-_REST_PART = 999_999  # the part after the last batch: records that were never packaged
-_REST_OF_SPAN = NUMBERS - 1  # the same after the last batch of each span, where the drop is cut
+_FOR_NOW = (RateLimited, Ambiguous, ProvablyNotSent, AuthExpired, SecretError)  # it may be mended in time
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ class Closing:
     parcels: Parcels | None = None
     route: Route | None = None
     warnings: list[str] = field(default_factory=list)
-    parts: set[int] = field(default_factory=set)  # of the rejects file: those of this report, by number
+    got_on: bool = False  # an account was closed
 
     def close(self) -> Finished:
         """The lease of the job is ours: who takes that of a span from now on sees it, and who has one is waited for."""
@@ -98,39 +101,66 @@ class Closing:
         if spans.held:
             return self._later("wait", max(1, min(60, int(spans.free_in()))))
         try:
-            self.route, self.parcels = self._reopen()
+            self._reopen()
             batches = [self._account(b) for b in self.world.ledger.batches(self.job.job_id)]
-            self.parts |= {batch.n for batch in batches}
             if self.job.begun and not batches:
                 self.warnings.append("a first batch may have been begun at the vendor; nothing was submitted with it")
-            rest = sum((self._rest(span, batches) for span in self.job.spans), Counts())
-        except (RateLimited, Ambiguous, ProvablyNotSent, AuthExpired) as error:
-            self.world.log.warning("results not fetched yet", job_id=self.job.job_id, why=str(error))
-            return self._later("wait", int(getattr(error, "after", None) or 30))
-        except _OutOfTime:
+            return self._report(batches, self._unsent(batches))
+        except (*_FOR_NOW, ObjectRefused, RouteError) as error:
+            self.world.log.warning("the job cannot be closed yet", job_id=self.job.job_id, why=str(error))
+            return self._try_again(getattr(error, "after", None) or 0.0)
+        except OutOfTime:
             return self._later("again", 0)
-        return self._report(batches, rest)
 
-    def _later(self, next_: str, seconds: int) -> Finished:
-        self.world.ledger.release(self.job, self.invocation.owner, {})
+    def _later(self, next_: str, seconds: int, tries: int = 0) -> Finished:
+        self.world.ledger.release(self.job, self.invocation.owner, {"tries": tries})
         return Finished(next_, seconds=seconds)
 
-    def _reopen(self) -> tuple[Route | None, Parcels | None]:
+    def _try_again(self, after: float) -> Finished:
+        """Ever more seldom, as an execution's history is limited; the last time when nothing more is waited for."""
+        tries = 0 if self.got_on else self.job.tries
+        until = self.job.deadline_at + GRACE * 1000
+        cap = max(BACKOFF_CAP, (until - self.job.created_at) / 1000 / MOST_TRIES)
+        left = (until - self.world.ledger.now()) / 1000 + 1
+        seconds = max(after, min(cap, BACKOFF_BASE * 2.0 ** min(tries, 16)))
+        return self._later("wait", max(1, round(min(seconds, left))), tries + 1)
+
+    def _reopen(self) -> None:
         if not self.job.config:
-            return None, None
-        route = read_route(self.job.route, self.job.config, self.world.settings.allow_insecure)
-        return route, parcels_of(self.job, route, self.world.objects) if self.job.inspection else None
+            return
+        try:
+            self.route = read_route(self.job.route, self.job.config, self.world.settings.allow_insecure)
+        except RouteError as error:
+            if self.world.ledger.now() < self.job.deadline_at and not self.job.cancel_at:
+                raise
+            self._do_without_route(error)
+            return
+        self.parcels = parcels_of(self.job, self.route, self.world.objects) if self.job.inspection else None
+
+    def _do_without_route(self, error: RouteError) -> None:
+        why = f"the route, as it was when the job began, is no longer valid in this deployment: {error}"
+        message = f"{why}. Mend the route, or the deployment's setting it relies on, before you drop the file again"
+        lost = "the vendor was not asked any more, and the records not accepted are not in the rejects file"
+        self.warnings.append(f"{why}; {lost}")
+        self.job = replace(self.job, failure=self.job.failure or {"reason": "no_route", "message": message})
+
+    def _is_late(self) -> bool:
+        return self.invocation.time_left() < self.world.settings.reserve / 2
+
+    @property
+    def _parts(self) -> RejectParts:
+        return RejectParts(self.world, self.job)
 
     # --- one batch ---
 
     def _account(self, batch: Batch) -> Batch:
         """Close one batch's account, unless an earlier invocation has."""
-        if batch.collected_at or not self.parcels:
+        if batch.collected_at:
             return batch
-        if self.invocation.time_left() < self.world.settings.reserve / 2:
-            raise _OutOfTime
+        if self._is_late():
+            raise OutOfTime
         collected = self._collect(batch)
-        tally = self._match(batch, self.parcels, collected)
+        tally, part = self._match(batch, self.parcels, collected) if self.parcels else (Tally(), "")
         counts, inferred, odd = fate(batch, collected, tally.matched, tally.already)
         warnings = [*batch.warnings, *(collected.warnings if collected else []), *odd]
         if odd:
@@ -143,17 +173,21 @@ class Closing:
             "warnings": warnings,
             "unmatched": tally.unmatched,
             "results": collected.results if collected else [],
+            "part": part,
         }
+        self.got_on = True
         return self.world.ledger.collected(batch, changes)
 
     def _collect(self, batch: Batch) -> Collected | None:
-        if batch.status not in _ASKABLE or not batch.records or self.route is None:
+        if batch.status not in _ASKABLE or not batch.records:
             return None
+        if self.route is None:
+            return Collected(unknown=True)
         try:
             return self.route.vendor.collect(open_session(self.world, self.job, self.route), batch)
         except Rejected as error:
             return self._unreadable(batch, error)
-        except (RateLimited, Ambiguous, ProvablyNotSent, AuthExpired) as error:
+        except _FOR_NOW as error:
             if self.world.ledger.now() < self.job.deadline_at + GRACE * 1000:
                 raise
             return self._unreadable(batch, error)
@@ -167,45 +201,24 @@ class Closing:
         unknown = self.route is None or self.route.vendor.names_rejects
         return Collected(unknown=unknown, warnings=[f"batch {batch.n}: RESULT_UNREADABLE: {error}"])
 
-    def _match(self, batch: Batch, parcels: Parcels, collected: Collected | None) -> Tally:
+    def _match(self, batch: Batch, parcels: Parcels, collected: Collected | None) -> tuple[Tally, str]:
+        """What was found, and the part of the rejects file it is in; none where nothing is to be told."""
         refusals = Refusals(collected.rejects if collected else ())
-        tally, whole = self._tally(), _whole(batch)
-        if len(refusals) or batch.invalid or whole:
-            if whole:
-                records = everyone(parcels, batch.start, batch.end, whole, tally)
-            else:
-                records = refused(parcels, batch, refusals, tally)
-            rows = rows_of_batch(records, refusals, parcels.rejects(), tally, whole)
-            try:
-                self._write_part(batch.n, rows, tally)
-            except (ObjectGone, ObjectRefused) as error:
-                self._unless_for_good(error)
-                self.warnings.append(f"batch {batch.n}: the drop is gone, so its rejects have no lines")
-                return Tally(matched=len(refusals))
-        return tally
-
-    def _tally(self) -> Tally:
-        return Tally(hashes_ids=self.route is not None and self.route.hash_ids)
-
-    def _rest(self, span: int, batches: list[Batch]) -> Counts:
-        """What was never packaged: counted, and written to the rejects file so that it can be dropped again."""
-        if not self.parcels or not self.route:
-            return Counts(invalid=int(self.job.failure.get("records", 0)))
-        last = next((b for b in reversed(batches) if b.span == span), None)
-        if last and last.last:
-            return Counts()
-        parcels = parcels_of(self.job, self.route, self.world.objects, span=span)
-        tally = self._tally()
-        reason = str(self.job.failure.get("reason", "")) or "not_sent"
-        whole = ("unprocessed", reason, str(self.job.failure.get("message", "never sent")))
+        tally, whole = Tally(hashes_ids=self.route is not None and self.route.hash_ids), _whole(batch)
+        if not (len(refusals) or batch.invalid or whole):
+            return tally, ""
+        if whole:
+            records = everyone(parcels, batch.start, batch.end, whole, tally)
+        else:
+            records = refused(parcels, batch, refusals, tally)
+        part = f"{batch.n:06d}"
         try:
-            records = everyone(parcels, last.end if last else None, None, whole, tally)
-            rows = rows_of_batch(records, Refusals(()), parcels.rejects(), tally, whole)
-            self._write_part(span * NUMBERS + _REST_OF_SPAN if span else _REST_PART, rows, tally)
-        except (ObjectGone, ObjectRefused, DropRefused) as error:
+            self._parts.write(part, rows_of_batch(records, refusals, parcels.rejects(), tally, whole), tally)
+        except (ObjectGone, ObjectRefused) as error:
             self._unless_for_good(error)
-            self.warnings.append(f"not all of the unsent records could be counted: {error}")
-        return Counts(invalid=tally.invalid, unprocessed=tally.whole)
+            self.warnings.append(f"batch {batch.n}: the drop is gone, so its rejects have no lines")
+            return Tally(matched=len(refusals)), ""
+        return tally, part
 
     def _unless_for_good(self, error: Exception) -> None:
         """Permissions that are missing may come back: until it is late, the report waits for them."""
@@ -213,65 +226,53 @@ class Closing:
         if isinstance(error, ObjectRefused) and self.job.failure.get("reason") != error.reason and not is_late:
             raise error
 
-    # --- parts of the rejects file ---
+    # --- what is in no batch ---
 
-    def _part(self, n: int, kind: str) -> str:
-        return f"work/{self.job.job_id}/rejects-{n:06d}.{kind}"
+    def _unsent(self, batches: list[Batch]) -> list[Piece]:
+        if not (self.parcels and self.route):
+            return []
+        unsent = Unsent(
+            self.world,
+            self.job,
+            self.route,
+            self._parts,
+            self.invocation.owner,
+            self._is_late,
+            self._unless_for_good,
+        )
+        return unsent.account(batches)
 
-    def _write_part(self, n: int, rows: Iterator[bytes], tally: Tally) -> None:
-        self.parts.add(n)
-        bucket = self.world.settings.results_bucket
-        self.world.objects.put_stream(bucket, self._part(n, "rows"), rows)
-        reasons = [[*key, count] for key, count in tally.reasons.most_common(SAMPLE)]
-        notes = json.dumps({"sample": tally.sample, "reasons": reasons}).encode()
-        self.world.objects.put(bucket, self._part(n, "json"), notes)
-
-    def _parts(self, kind: str) -> list[ObjectRef]:
-        """In the drop's order; without what an earlier report told of records that were sent since."""
-        found = [ref for ref in self._all_parts() if ref.key.endswith(kind) and _number(ref) in self.parts]
-        return sorted(found, key=_number)
-
-    def _all_parts(self) -> list[ObjectRef]:
-        return list(self.world.objects.list(self.world.settings.results_bucket, f"work/{self.job.job_id}/"))
+    def _uncounted(self, batches: list[Batch]) -> Counts:
+        """Of a drop that is not read: what nobody looked into is as good as invalid, the rest was never sent."""
+        if self.parcels:
+            return Counts()
+        if not self.job.inspection:
+            return Counts(invalid=int(self.job.failure.get("records", 0)))
+        looked = entries_of(self.job.inspection) or [self.job.inspection]
+        found = sum(int(each["records"]) for each in looked)
+        return Counts(unprocessed=max(0, found - sum(b.records + b.invalid for b in batches)))
 
     # --- the report ---
 
-    def _report(self, batches: list[Batch], rest: Counts) -> Finished:
-        counts = sum((b.tally for b in batches), rest)
+    def _report(self, batches: list[Batch], pieces: list[Piece]) -> Finished:
+        accounts: list[Account] = sorted([*batches, *pieces], key=lambda account: account.n)  # as the drop has them
+        counts = sum((account.tally for account in accounts), self._uncounted(batches))
         outcome, reason = outcome_of(self.job, batches, counts, self.world.ledger.now())
-        sample, reasons = self._notes()
+        writer = self.parcels.rejects() if self.parcels else RejectsWriter.for_format("ndjson")
+        rejects = RejectsFile(self._parts, accounts, writer, self._is_late)
+        rejects.make()
+        told = [*self.warnings, *(w for piece in pieces for w in piece.warnings), *rejects.warnings]
         document = report_document(
-            replace(self.job, warnings=[*self.job.warnings, *self.warnings]),
+            replace(self.job, warnings=[*self.job.warnings, *told]),
             batches,
             outcome,
             reason,
             counts,
-            sample,
-            reasons,
+            rejects.told.sample,
+            rejects.told.most(),
             now=self.world.ledger.now(),
         )
-        writer = self.parcels.rejects() if self.parcels else RejectsWriter.for_format("ndjson")
-        standing = publish(self.world, self.job, document, writer.name, self._rejects(writer))
-        return self._close(standing)
-
-    def _notes(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        sample: list[dict[str, Any]] = []
-        reasons: Counter[tuple[str, str, str]] = Counter()
-        for ref in self._parts(".json"):
-            with self.world.objects.open(ref) as body:
-                notes = json.loads(body.read())
-            sample += notes["sample"][: SAMPLE - len(sample)]
-            for outcome, code, message, count in notes["reasons"]:
-                reasons[(outcome, code, message)] += count
-        names = ("outcome", "code", "message")
-        return sample, [dict(zip(names, key, strict=True)) | {"count": n} for key, n in reasons.most_common(20)]
-
-    def _rejects(self, writer: RejectsWriter) -> Iterator[bytes]:
-        yield writer.head()
-        for ref in self._parts(".rows"):
-            with self.world.objects.open(ref) as body:
-                while chunk := body.read(1 << 16):
-                    yield chunk
+        return self._close(publish(self.world, self.job, document, writer.name))
 
     def _close(self, document: dict[str, Any]) -> Finished:
         self._announce(document)  # before the ledger says it is done: rather told twice than never
@@ -280,14 +281,14 @@ class Closing:
             "counts": document["counts"],
             "report_key": f"{folder(self.job)}report.json",
             "lease_until": 0,
+            **({"failure": self.job.failure} if self.job.failure else {}),
         }
         job = self.world.ledger.close(self.job, changes)
         if self.route and self.route.max_in_flight:
             leave(self.world.ledger, self.route.account_key, job.job_id)
         publish_index(self.world, job)
         if job.ended() is not JobOutcome.HELD:  # the parts serve the report that follows the operator's decision
-            for ref in self._all_parts():
-                self.world.objects.delete(ref.bucket, ref.key)
+            self._parts.tidy(self._is_late)
         return _done(job)
 
     def _announce(self, document: dict[str, Any]) -> None:
@@ -298,14 +299,6 @@ class Closing:
         told = ("job_id", "route", "destination", "outcome", "reason", "counts", "drop", "revision")
         where = {"bucket": self.world.settings.results_bucket, "key": f"{folder(self.job)}report.json"}
         self.world.events.publish("Job Finished", {k: document[k] for k in told} | {"report": where})
-
-
-def _number(part: ObjectRef) -> int:
-    return int(part.key.rpartition("-")[2].partition(".")[0])
-
-
-class _OutOfTime(Exception):
-    pass
 
 
 def _whole(batch: Batch) -> tuple[str, str, str] | None:

@@ -161,6 +161,7 @@ class Batch(_Stored):
     inferred: bool = False
     unmatched: list[dict[str, str]] = field(default_factory=list)
     results: list[str] = field(default_factory=list)
+    part: str = ""  # of the rejects file: the one its rows are in
 
     @property
     def status(self) -> BatchState:
@@ -176,6 +177,27 @@ class Batch(_Stored):
         """Whether nobody can tell if it arrived at the vendor; once the job has ended so, an operator decides."""
         unanswered = self.status is BatchState.SUBMITTING and self.may_be_sent
         return unanswered or self.status in (BatchState.HELD, BatchState.DOUBTFUL)
+
+    @property
+    def tally(self) -> Counts:
+        return Counts.from_dict(self.counts)
+
+
+@dataclass(slots=True)
+class Piece(_Stored):
+    """A piece of what was never packaged, with an account of its own as a batch has."""
+
+    job_id: str
+    n: int  # above those of its span's batches
+    span: int
+    reason: str  # why it was not sent
+    start: dict[str, Any] = field(default_factory=dict)
+    end: dict[str, Any] = field(default_factory=dict)
+    last: bool = False
+    collected_at: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    part: str = ""
 
     @property
     def tally(self) -> Counts:

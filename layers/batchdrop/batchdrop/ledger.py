@@ -7,11 +7,11 @@ repeat, a lost reply), the failed condition shows our own mark and counts as suc
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
 from batchdrop.errors import ConditionFailed
-from batchdrop.job import Batch, Job, Span
+from batchdrop.job import Batch, Job, Piece, Span
 from batchdrop.ports import Absent, AbsentOrBelow, Clock, Equals, Expect, Item, Key, OneOf, Table
 from batchdrop.words import BatchState
 
@@ -32,6 +32,10 @@ def batch_key(job_id: str, n: int, span: int = 0) -> Key:
 
 def span_key(job_id: str, span: int) -> Key:
     return Key(f"job#{job_id}", f"span#{span:03d}")
+
+
+def piece_key(job_id: str, n: int) -> Key:
+    return Key(f"job#{job_id}", f"rest#{n:07d}")
 
 
 def _of_span(span: int) -> str:
@@ -233,6 +237,17 @@ class Ledger:
         except ConditionFailed as failed:
             return Batch.from_item(failed.item or {})
 
+    def pieces(self, job_id: str) -> dict[int, Piece]:
+        """What is accounted for of what was never packaged, by number."""
+        found = (Piece.from_item(i) for i in self.table.query(f"job#{job_id}", "rest#"))
+        return {piece.n: piece for piece in found}
+
+    def keep_piece(self, piece: Piece) -> Piece:
+        """Close a piece's account. One of an earlier report that began elsewhere gives way to it."""
+        piece = replace(piece, collected_at=self.now())
+        self.table.update(piece_key(piece.job_id, piece.n), asdict(piece))
+        return piece
+
     def _batch(self, batch: Batch, changes: Mapping[str, object], expect: Mapping[str, Expect], owner: str) -> Batch:
         try:
             return Batch.from_item(self.table.update(self._key(batch), _stored(changes), expect=expect))
@@ -266,7 +281,7 @@ RETENTION = 400 * 86400  # seconds an item stays in the ledger: longer than any 
 _OPEN = tuple(str(s) for s in BatchState if s.is_open)
 _OF_THE_RUN = ("closed_at", "outcome", "counts", "hint_at", "task_token", "lease_until", "not_before")
 _OF_THE_SPAN = ("packaged_at", "failure", "not_before", "refusals")
-_OF_THE_ACCOUNT = ("collected_at", "counts", "done_at", "doubt_at", "unmatched", "results", "inferred")
+_OF_THE_ACCOUNT = ("collected_at", "counts", "done_at", "doubt_at", "unmatched", "results", "inferred", "part")
 _ENDING: dict[str, Expect] = {"closed_at": Absent()}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from batchdrop.job import Batch
 from batchdrop.parcels import Parcels
-from batchdrop.records.model import SourceRecord
+from batchdrop.records.model import SourceRecord, Stops, never
 from batchdrop.records.rejects import RejectsWriter
 from batchdrop.records.verdicts import MESSAGE, Refusal, Rows, Verdicts, Wanted
 from batchdrop.refusals import SAMPLE, Refusals
@@ -94,14 +94,14 @@ def refused(parcels: Parcels, batch: Batch, refusals: Refusals, tally: Tally) ->
 
 
 def everyone(
-    parcels: Parcels, start: Place | None, end: Place | None, whole: Whole, tally: Tally
+    parcels: Parcels, start: Place | None, end: Place | None, whole: Whole, tally: Tally, stop: Stops = never
 ) -> Iterator[SourceRecord | Rows]:
     """All records of a range, or their rows: the same befell each that was sent."""
     outcome, code, message = whole
     if len(message) > MESSAGE:
-        return parcels.replay(start, end)
+        return parcels.replay(start, end, stop)
     wanted = _wanted(Verdicts([("", code, message, False)]), parcels, tally, whole=True, outcome=outcome)
-    return parcels.find(wanted, start, end)
+    return parcels.find(wanted, start, end, stop)
 
 
 def _wanted(verdicts: Verdicts, parcels: Parcels, tally: Tally, **how: Any) -> Wanted:

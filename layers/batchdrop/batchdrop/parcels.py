@@ -13,7 +13,7 @@ from batchdrop.ports import ObjectRef, Objects
 from batchdrop.records.halt import Halt
 from batchdrop.records.inspect import look
 from batchdrop.records.inspection import Inspection
-from batchdrop.records.model import Checkpoint, SourceRecord
+from batchdrop.records.model import Checkpoint, SourceRecord, Stops, never
 from batchdrop.records.packager import Packager, Packed
 from batchdrop.records.refused import Counted, count_refused
 from batchdrop.records.rejects import RejectsWriter
@@ -43,10 +43,13 @@ class Parcels(Protocol):
 
     def batches(self, start: dict[str, Any] | None) -> Iterator[Parcel]: ...
 
-    def replay(self, start: dict[str, Any] | None, end: dict[str, Any] | None) -> Iterator[SourceRecord]: ...
+    def replay(
+        self, start: dict[str, Any] | None, end: dict[str, Any] | None, stop: Stops = never
+    ) -> Iterator[SourceRecord]:
+        """All records again. A set has no places to `stop` at."""
 
     def find(
-        self, wanted: Wanted, start: dict[str, Any] | None, end: dict[str, Any] | None
+        self, wanted: Wanted, start: dict[str, Any] | None, end: dict[str, Any] | None, stop: Stops = never
     ) -> Iterator[SourceRecord | Rows]:
         """The records wanted, or rows of the rejects file for some of them."""
 
@@ -104,13 +107,15 @@ class FileParcels:
                 start = packed.end
         yield from self.packager.batches(start, self.ends)
 
-    def replay(self, start: dict[str, Any] | None, end: dict[str, Any] | None) -> Iterator[SourceRecord]:
-        return self.packager.replay(_checkpoint(start) or self.begins, _checkpoint(end) or self.ends)
+    def replay(
+        self, start: dict[str, Any] | None, end: dict[str, Any] | None, stop: Stops = never
+    ) -> Iterator[SourceRecord]:
+        return self.packager.replay(_checkpoint(start) or self.begins, _checkpoint(end) or self.ends, stop)
 
     def find(
-        self, wanted: Wanted, start: dict[str, Any] | None, end: dict[str, Any] | None
+        self, wanted: Wanted, start: dict[str, Any] | None, end: dict[str, Any] | None, stop: Stops = never
     ) -> Iterator[SourceRecord | Rows]:
-        return self.packager.find(wanted, _checkpoint(start) or self.begins, _checkpoint(end) or self.ends)
+        return self.packager.find(wanted, _checkpoint(start) or self.begins, _checkpoint(end) or self.ends, stop)
 
     def rejects(self) -> RejectsWriter:
         found, given = self.inspection, self.input

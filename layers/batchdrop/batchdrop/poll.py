@@ -8,7 +8,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from batchdrop.destinations.base import Canceled, Session, Status, VendorState
-from batchdrop.errors import Ambiguous, AuthExpired, ConditionFailed, ProvablyNotSent, RateLimited, Rejected
+from batchdrop.errors import (
+    Ambiguous,
+    AuthExpired,
+    ConditionFailed,
+    ProvablyNotSent,
+    RateLimited,
+    Rejected,
+    RouteError,
+    SecretError,
+)
 from batchdrop.job import Batch, Job
 from batchdrop.notify import HINT_WINDOW_MS
 from batchdrop.ports import Absent, AbsentOrBelow
@@ -62,9 +71,22 @@ def what_next(world: World, invocation: Invocation, job_id: str, lap: int = 0) -
     job = world.ledger.job(job_id)
     if job is None or job.is_closed or not job.config:
         return Next("finish", asked_at=asked_at)
-    route = read_route(job.route, job.config, world.settings.allow_insecure)
+    try:
+        route = read_route(job.route, job.config, world.settings.allow_insecure)
+    except RouteError as error:
+        return replace(_without_route(world, job, lap, error), asked_at=asked_at)
     answer = Supervision(world, invocation, job, route, lap).look()
     return replace(answer, asked_at=asked_at)
+
+
+def _without_route(world: World, job: Job, lap: int, error: RouteError) -> Next:
+    """The deployment no longer takes the route the job began with: it may again, before the deadline."""
+    left = (job.deadline_at - world.ledger.now()) / 1000
+    if left <= 0 or job.cancel_at:
+        return Next("finish")
+    world.metrics.count("StatusCallsFailed")
+    world.log.warning("the job's route is no longer valid", job_id=job.job_id, why=str(error))
+    return Next("wait", round(min(left + 1, max(AWAITS[0], left / max(1, MOST_LAPS - lap)))))
 
 
 @dataclass(slots=True)
@@ -169,7 +191,7 @@ class Supervision:
             self.retry_after = min(error.after or self._scheduled(), LONGEST_RETRY_AFTER)
         except Rejected as error:
             self._not_found(batch, error)
-        except (Ambiguous, ProvablyNotSent, AuthExpired) as error:
+        except (Ambiguous, ProvablyNotSent, AuthExpired, SecretError) as error:
             self.world.metrics.count("StatusCallsFailed")
             self.world.log.warning("status not known", job_id=batch.job_id, batch=batch.n, why=str(error))
 

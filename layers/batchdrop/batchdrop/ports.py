@@ -96,6 +96,15 @@ class ObjectRef:
     modified: float = 0.0  # seconds since the epoch, where a listing told
 
 
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An object that is being written in several goes."""
+
+    bucket: str
+    key: str
+    id: str
+
+
 class Objects(Protocol):
     """Object storage. Reads are of a pinned version; `ObjectGone` when it is not there, `ObjectRefused` when it is not
     for us to read."""
@@ -124,6 +133,16 @@ class Objects(Protocol):
 
     def put_stream(self, bucket: str, key: str, chunks: Iterator[bytes], *, content_type: str = "") -> int:
         """Write an object of unknown length in parts at flat memory; aborts the upload on any error. Returns bytes."""
+
+    def begin(self, bucket: str, key: str, *, content_type: str = "") -> Upload:
+        """Begin an object that is written in several goes, if need be by several processes."""
+
+    def add(self, upload: Upload, number: int, block: bytes) -> str:
+        """Write its block of this number, from 1; all but the last have 5 MiB or more. Returns the block's mark.
+        `ObjectGone` where the upload is no more."""
+
+    def complete(self, upload: Upload, marks: Sequence[str]) -> None:
+        """Make the object of the blocks with these marks. `ObjectGone` where the upload is no more."""
 
     def delete(self, bucket: str, key: str) -> None: ...
 

@@ -34,19 +34,15 @@ from batchdrop.parcels import Parcel, Parcels
 from batchdrop.route import Route
 from batchdrop.slots import enter
 from batchdrop.words import BatchState
-from batchdrop.world import Invocation, World
+from batchdrop.world import Invocation, OutOfTime, World
 
 BACKOFF_BASE, BACKOFF_CAP = 2.0, 900.0  # seconds
 MOST_ATTEMPTS = 5  # of a batch whose earlier steps keep coming to nothing
 MOST_REFUSALS = 6  # of the storage to give the drop: in about two minutes
-MOST_BATCHES = NUMBERS - 2  # of a job, or of one span of it
+MOST_BATCHES = NUMBERS - 1001  # of a job, or of one span of it; the numbers above are for what is never sent
 LONGEST_REST = 6 * 3600.0  # a vendor's Retry-After beyond this is not waited for in one go
 
 WELL: Mapping[str, object] = {"tries": 0, "not_before": 0}  # of an invocation that got on
-
-
-class OutOfTime(Exception):
-    """This invocation is about to end: go on in the next."""
 
 
 class Rest(Exception):

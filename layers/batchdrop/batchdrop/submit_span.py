@@ -15,8 +15,8 @@ from batchdrop.parcels import Parcels, parcels_of
 from batchdrop.route import read_route
 from batchdrop.session import open_session
 from batchdrop.spans import Spans
-from batchdrop.submission import OutOfTime, Submission, as_decisions
-from batchdrop.world import Invocation, World
+from batchdrop.submission import Submission, as_decisions
+from batchdrop.world import Invocation, OutOfTime, World
 
 
 def resume_span(world: World, invocation: Invocation, job_id: str, number: int, lease_until: int) -> bool:

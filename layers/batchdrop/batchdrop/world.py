@@ -52,6 +52,10 @@ class World(Protocol):
     def log(self) -> Log: ...
 
 
+class OutOfTime(Exception):
+    """This invocation is about to end: go on in the next."""
+
+
 class Invocation(Protocol):
     """The one call of a function in which all this happens."""
 

@@ -16,7 +16,7 @@ from batchdrop.errors import DropRefused
 from batchdrop.members import Member, chunks, naming, spooled
 from batchdrop.parcels import Parcel
 from batchdrop.records.expand import ZIP_MAGIC
-from batchdrop.records.model import SourceRecord
+from batchdrop.records.model import SourceRecord, Stops, never
 from batchdrop.records.payload import Payload
 from batchdrop.records.rejects import RejectsWriter
 from batchdrop.records.spec import InputSpec
@@ -179,6 +179,7 @@ class ZipParcels:
         self,
         start: dict[str, Any] | None,
         end: dict[str, Any] | None,  # noqa: ARG002 - there is one batch
+        stop: Stops = never,  # noqa: ARG002
     ) -> Iterator[SourceRecord]:
         if start == _END:
             return
@@ -194,8 +195,10 @@ class ZipParcels:
             for record in records_again(entry.member.name, entry.member.source, self.spec, entry.content):
                 yield replace(record, ordinal=next(ordinal))
 
-    def find(self, wanted: Wanted, start: dict[str, Any] | None, end: dict[str, Any] | None) -> Iterator[SourceRecord]:
-        return (record for record in self.replay(start, end) if wanted.has(record))
+    def find(
+        self, wanted: Wanted, start: dict[str, Any] | None, end: dict[str, Any] | None, stop: Stops = never
+    ) -> Iterator[SourceRecord]:
+        return (record for record in self.replay(start, end, stop) if wanted.has(record))
 
     def rejects(self) -> RejectsWriter:
         return RejectsWriter.for_format("ndjson", encoding=self.spec.encoding)

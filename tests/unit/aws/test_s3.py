@@ -12,7 +12,7 @@ from botocore.stub import Stubber
 from batchdrop.aws import s3 as adapter
 from batchdrop.aws.s3 import S3Objects
 from batchdrop.errors import ConditionFailed, ObjectGone
-from batchdrop.ports import ObjectRef
+from batchdrop.ports import ObjectRef, Upload
 
 BUCKET = "results"
 
@@ -122,6 +122,24 @@ def test_a_stream_that_breaks_leaves_neither_an_object_nor_parts(s3: Any, object
     assert s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads", []) == []
     with pytest.raises(ObjectGone):
         objects.head(ObjectRef(BUCKET, "k"))
+
+
+def test_an_object_is_written_in_several_goes_and_an_upload_that_is_over_is_said_to_be_gone(
+    s3: Any, objects: S3Objects
+) -> None:
+    blocks = [b"x" * adapter._PART, b"y" * 7]
+    upload = objects.begin(BUCKET, "k", content_type="text/csv")
+    again = Upload(upload.bucket, upload.key, upload.id)  # as another process knows it
+    marks = [objects.add(again, number, block) for number, block in enumerate(blocks, 1)]
+    objects.complete(again, marks)
+    assert objects.open(ObjectRef(BUCKET, "k")).read() == b"".join(blocks)
+    with Stubber(s3) as stub:
+        stub.add_client_error("complete_multipart_upload", "NoSuchUpload", http_status_code=404)
+        stub.add_client_error("upload_part", "NoSuchUpload", http_status_code=404)
+        with pytest.raises(ObjectGone):
+            objects.complete(again, marks)
+        with pytest.raises(ObjectGone):
+            objects.add(again, 3, b"z")
 
 
 def test_a_signed_url_names_its_object_and_its_end(objects: S3Objects) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from batchdrop.finish import GRACE, Closing
 from batchdrop.job import Job
 from batchdrop.ledger import Ledger
 from batchdrop.poll import MOST_LAPS, Next, Supervision
@@ -92,3 +94,43 @@ def test_the_default_pace_is_the_routes_own() -> None:
 def test_a_quick_pace_is_kept_while_the_laps_last() -> None:
     answers = list(laps({"first": "2s", "factor": 1, "max": "2s"}, "30m", "none", flood=False))
     assert {answer.seconds for answer in answers[:-1]} == {2}
+
+
+# --- results that cannot be had ---
+
+FINISH = 9  # events: 5 of the task, 2 of the choice, 2 of the wait
+
+
+class Kept(Ledger):
+    """A ledger of one job."""
+
+    def release(self, job: Job, owner: str, changes: Mapping[str, object]) -> Job:
+        job.tries = cast(int, changes["tries"])
+        return job
+
+
+def tries(deadline: float, after: float) -> Iterator[int]:
+    """The waits of a finish that fails until nothing is waited for any more."""
+    clock = Clock()
+    world = SimpleNamespace(ledger=Kept(cast(Table, None), clock))
+    start, end = int(clock.at * 1000), int((clock.at + deadline) * 1000)
+    closing = Closing(
+        cast(World, world), cast(Invocation, SimpleNamespace(owner="x")), Job("j", "r", "b", "k", "v", start, end)
+    )
+    while clock.at * 1000 < end + GRACE * 1000:
+        seconds = closing._try_again(after).seconds
+        yield seconds
+        clock.at += seconds
+
+
+@pytest.mark.parametrize("after", [0.0, 1.0], ids=["", "the vendor says: at once"])
+@pytest.mark.parametrize("days", [1 / 24, 2, 30])
+def test_an_execution_outlasts_results_that_cannot_be_had(days: float, after: float) -> None:
+    waits = list(tries(days * 86400, after))
+    assert waits[:5] == [30, 60, 120, 240, 480]
+    assert len(waits) * FINISH < HISTORY - 500
+    assert sum(waits) <= days * 86400 + GRACE + 2
+
+
+def test_a_vendors_own_time_to_wait_is_kept() -> None:
+    assert next(tries(86400, 5000.0)) == 5000

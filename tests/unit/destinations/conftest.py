@@ -7,7 +7,7 @@ import hashlib
 import io
 import itertools
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,7 +23,7 @@ from batchdrop.job import Batch, Job
 from batchdrop.matching import Tally, rows_of_batch
 from batchdrop.parcels import input_spec
 from batchdrop.places import folder
-from batchdrop.ports import ObjectRef
+from batchdrop.ports import ObjectRef, Upload
 from batchdrop.records.inspect import inspect
 from batchdrop.records.packager import Packager
 from batchdrop.records.payload import Payload
@@ -77,6 +77,15 @@ class Objects:
     def put_stream(self, bucket: str, key: str, chunks: Iterator[bytes], *, content_type: str = "") -> int:
         self.stored[key] = b"".join(chunks)
         return len(self.stored[key])
+
+    def begin(self, bucket: str, key: str, *, content_type: str = "") -> Upload:
+        raise NotImplementedError
+
+    def add(self, upload: Upload, number: int, block: bytes) -> str:
+        raise NotImplementedError
+
+    def complete(self, upload: Upload, marks: Sequence[str]) -> None:
+        raise NotImplementedError
 
     def delete(self, bucket: str, key: str) -> None:
         self.stored.pop(key, None)

@@ -10,16 +10,19 @@ from itertools import pairwise
 
 import pytest
 
+from batchdrop.matching import Tally, everyone, rows_of_batch
+from batchdrop.parcels import FileParcels
 from batchdrop.records import expand as expand_module
 from batchdrop.records import inspect as inspect_module
 from batchdrop.records.halt import Halt
 from batchdrop.records.inspect import look
 from batchdrop.records.inspection import Inspection
-from batchdrop.records.model import Checkpoint
+from batchdrop.records.model import Checkpoint, Stops, never
 from batchdrop.records.packager import Packager
 from batchdrop.records.scratch import LocalScratch
 from batchdrop.records.source import BytesSource
 from batchdrop.records.spec import InputSpec, OutputSpec
+from batchdrop.refusals import Refusals
 
 ROWS = [{"id": str(n), "name": f"name {n}\n" * (n % 7), "n": n if n % 50 else "x"} for n in range(600)]
 DROPS = {
@@ -143,3 +146,29 @@ def test_cuts_survive_being_stored_and_what_was_stored_before_there_were_any_has
     assert Inspection.from_json(data) == found
     del data["cuts"]
     assert Inspection.from_json(data).cuts == ()
+
+
+@pytest.mark.parametrize("name", [*DROPS, "gzip"])
+@pytest.mark.parametrize("message", ["never sent", "x" * 5000], ids=["by the kernel", "by hand"])
+def test_what_is_told_piece_by_piece_is_what_is_told_at_once(name: str, message: str) -> None:
+    data = gzip.compress(DROPS["csv"]) if name == "gzip" else DROPS[name]
+    found = look(BytesSource("drop", data), SPEC, OUTPUT).inspection
+    parcels = FileParcels(Packager(BytesSource("drop", data), SPEC, OUTPUT, found), found, SPEC)
+
+    def rows(start: Checkpoint | None, stop: Stops) -> bytes:
+        tally = Tally()
+        everything = everyone(
+            parcels, dict(start.to_json()) if start else None, None, ("unprocessed", "x", message), tally, stop
+        )
+        return b"".join(
+            rows_of_batch(everything, Refusals(()), parcels.rejects(), tally, ("unprocessed", "x", message))
+        )
+
+    places: list[Checkpoint | None] = [None]
+    pieces = []
+    for start in places:  # grows while it is gone through
+        stopped: list[Checkpoint] = []
+        pieces.append(rows(start, lambda here, stopped=stopped: bool(stopped) or not stopped.append(here)))  # type: ignore[misc]
+        places += stopped[:1]
+    assert len(pieces) > 5
+    assert b"".join(pieces) == rows(None, never)

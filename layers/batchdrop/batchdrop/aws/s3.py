@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, cast
 
 from botocore.exceptions import ClientError, IncompleteReadError, ReadTimeoutError, ResponseStreamingError
 
+from batchdrop.blocks import in_blocks
 from batchdrop.errors import ConditionFailed, ObjectGone, ObjectRefused
-from batchdrop.ports import ObjectRef
+from batchdrop.ports import ObjectRef, Upload
 
-_GONE = {"NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed"}  # the last: a delete marker
+_GONE = {"NoSuchKey", "NoSuchVersion", "NoSuchUpload", "404", "MethodNotAllowed"}  # the last: a delete marker
 _REFUSED = {"AccessDenied", "403", "InvalidObjectState"}  # the last: archived
 _BEYOND = {"InvalidRange", "416"}  # a range that begins at or after the end: any range of an empty object does
 _PART = 8 << 20  # bytes; S3 takes at most 10,000 parts, so streams of up to 80 GB
@@ -87,7 +88,7 @@ class S3Objects:
             raise
 
     def put_stream(self, bucket: str, key: str, chunks: Iterator[bytes], *, content_type: str = "") -> int:
-        parts = _in_parts(chunks)
+        parts = in_blocks(chunks, _PART)
         first = next(parts, b"")
         if len(first) < _PART:
             self.put(bucket, key, first, content_type=content_type)
@@ -108,6 +109,27 @@ class S3Objects:
             self._client.abort_multipart_upload(**upload)
             raise
         return size
+
+    def begin(self, bucket: str, key: str, *, content_type: str = "") -> Upload:
+        extra = {"ContentType": content_type} if content_type else {}
+        return Upload(
+            bucket, key, str(self._client.create_multipart_upload(Bucket=bucket, Key=key, **extra)["UploadId"])
+        )
+
+    def add(self, upload: Upload, number: int, block: bytes) -> str:
+        where = {"Bucket": upload.bucket, "Key": upload.key, "UploadId": upload.id}
+        try:
+            return str(self._client.upload_part(**where, PartNumber=number, Body=block)["ETag"])
+        except ClientError as error:
+            raise _translated(error) from None
+
+    def complete(self, upload: Upload, marks: Sequence[str]) -> None:
+        where = {"Bucket": upload.bucket, "Key": upload.key, "UploadId": upload.id}
+        parts = [{"ETag": mark, "PartNumber": number} for number, mark in enumerate(marks, 1)]
+        try:
+            self._client.complete_multipart_upload(**where, MultipartUpload={"Parts": parts})
+        except ClientError as error:
+            raise _translated(error) from None
 
     def delete(self, bucket: str, key: str) -> None:
         self._client.delete_object(Bucket=bucket, Key=key)
@@ -153,17 +175,6 @@ class _Resuming(io.RawIOBase):
 def _skip(body: Any, size: int) -> None:
     while size and (block := body.read(min(size, 1 << 20))):
         size -= len(block)
-
-
-def _in_parts(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    buffer = bytearray()
-    for chunk in chunks:
-        buffer += chunk
-        while len(buffer) >= _PART:
-            yield bytes(buffer[:_PART])
-            del buffer[:_PART]
-    if buffer:
-        yield bytes(buffer)
 
 
 def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import cast
 
@@ -21,6 +21,14 @@ class Checkpoint:
     @classmethod
     def from_json(cls, data: Mapping[str, object]) -> Checkpoint:
         return cls(*(int(cast(int, data[name])) for name in ("offset", "line", "ordinal")))
+
+
+Stops = Callable[[Checkpoint], bool]  # told places before which all is done: whether to go no further
+
+
+def never(_here: Checkpoint) -> bool:
+    """Go on to the end."""
+    return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from batchdrop.records.idhashes import IdHashes
 from batchdrop.records.inspection import Inspection
 from batchdrop.records.jsoncodec import JsonCodec
 from batchdrop.records.kernel import ALL, HASH_BYTES, ROOM, Mode, Run, Stop
-from batchdrop.records.model import Checkpoint, Problem, SourceRecord
+from batchdrop.records.model import Checkpoint, Problem, SourceRecord, Stops, never
 from batchdrop.records.payload import Payload, PayloadBuilder
 from batchdrop.records.source import Source
 from batchdrop.records.spec import InputSpec, OutputSpec
@@ -96,7 +96,9 @@ class Packager:
             batch.add(body, 1)
         yield batch.packed(walk.here, last=True)
 
-    def replay(self, start: Checkpoint | None = None, end: Checkpoint | None = None) -> Iterator[SourceRecord]:
+    def replay(
+        self, start: Checkpoint | None = None, end: Checkpoint | None = None, stop: Stops = never
+    ) -> Iterator[SourceRecord]:
         """Every record of a range again, the invalid ones with their problem."""
         walk = self._walk(start, end)
         while run := walk.run(Mode.CHECK, self._room, self._plain(walk.ordinal)):
@@ -105,9 +107,11 @@ class Packager:
                 yield from self._picked(walk, run, ids, range(run.records))
             else:
                 yield self._one(walk)[0]
+            if stop(walk.here):
+                return
 
     def find(
-        self, wanted: Wanted, start: Checkpoint | None = None, end: Checkpoint | None = None
+        self, wanted: Wanted, start: Checkpoint | None = None, end: Checkpoint | None = None, stop: Stops = never
     ) -> Iterator[SourceRecord | Rows]:
         """The records wanted of a range, in order, or their rows: by id and never by position."""
         walk, join = self._walk(start, end), Join(wanted, max(0, min(self._room, ROOM)))
@@ -118,6 +122,8 @@ class Packager:
                     yield each if isinstance(each, Rows) else self._hit(walk, run, each, wanted)
             elif wanted.has(record := self._one(walk)[0]):
                 yield record
+            if stop(walk.here):
+                return
 
     def _hit(self, walk: Walk, run: Run, hit: Hit, wanted: Wanted) -> SourceRecord:
         raw, ordinal = walk.data[hit.start : hit.end], walk.ordinal - run.records + 1 + hit.number

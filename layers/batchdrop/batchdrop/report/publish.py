@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 from batchdrop.errors import ConditionFailed, ObjectGone
@@ -19,15 +18,13 @@ from batchdrop.world import World
 _LATEST = 200  # jobs of all routes that are looked through
 _LISTED = 500  # jobs on a route's page
 _HTML = "text/html; charset=utf-8"
-_TYPES = {"rejects.csv": "text/csv; charset=utf-8", "rejects.ndjson": "application/x-ndjson"}
 
 
-def publish(world: World, job: Job, document: dict[str, Any], name: str, rejects: Iterator[bytes]) -> dict[str, Any]:
-    """Write the report's files; returns the report that stands, which is an earlier one if there already was one."""
+def publish(world: World, job: Job, document: dict[str, Any], name: str) -> dict[str, Any]:
+    """Write a report beside its rejects file; returns the one that stands, which may be an earlier one."""
     bucket, place = world.settings.results_bucket, folder(job)
     document = {**document, "rejects_file": name}
     document["what_next"] = what_next(document)
-    world.objects.put_stream(bucket, place + name, rejects, content_type=_TYPES[name])
     document = _standing(world, bucket, f"{place}report.json", document)
     world.objects.put(bucket, f"{place}report.html", render(document), content_type=_HTML)
     return document
