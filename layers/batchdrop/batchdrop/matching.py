@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -39,7 +40,7 @@ class Tally:
     def add(self, record: SourceRecord, outcome: str, code: str, message: str) -> None:
         id_ = record.id
         if self.hashes_ids and id_:
-            id_, message = hashed(id_), message.replace(id_, hashed(id_))
+            id_, message = hashed(id_), untold(message, id_)
         id_, code, message = id_ and storable(id_), storable(code), storable(message)
         if len(self.sample) < SAMPLE:
             row = {"line": record.line, "id": id_, "outcome": outcome, "code": code, "message": message}
@@ -78,6 +79,15 @@ class Tally:
 def hashed(id_: str) -> str:
     """What stands for an id where it is not to be told. Who can guess the id can check the guess."""
     return hashlib.sha256(id_.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def untold(message: str, id_: str) -> str:
+    """A vendor's message with the hash of the id in its place, in whatever case; one that was cut may end within it."""
+    found = re.sub(re.escape(id_), hashed(id_), message, flags=re.IGNORECASE)
+    if len(message) < MESSAGE:
+        return found
+    begun = (n for n in range(min(len(id_), len(found)), 0, -1) if found.lower().endswith(id_[:n].lower()))
+    return found[: len(found) - next(begun, 0)]
 
 
 def refused(parcels: Parcels, batch: Batch, refusals: Refusals, tally: Tally) -> Iterator[SourceRecord | Rows]:
@@ -161,8 +171,8 @@ def _cut(text: str) -> str:
 
 def _untold(unmatched: dict[str, str]) -> dict[str, str]:
     """The same refusal, its id hashed."""
-    id_, told = unmatched["id"], hashed(unmatched["id"])
-    return {**unmatched, "id": told, "message": unmatched["message"].replace(id_, told)}
+    id_, message = unmatched["id"], unmatched["message"]
+    return {**unmatched, "id": hashed(id_), "message": untold(message, id_)}
 
 
 def _refused(record: SourceRecord, refusal: Refusal, writer: RejectsWriter, tally: Tally) -> bytes:

@@ -9,7 +9,7 @@ import json
 import pytest
 
 from batchdrop.destinations.base import Reject
-from batchdrop.matching import Tally, rows_of_batch
+from batchdrop.matching import Tally, rows_of_batch, untold
 from batchdrop.records.model import Problem, SourceRecord
 from batchdrop.records.rejects import RejectsWriter
 from batchdrop.records.verdicts import MESSAGE
@@ -116,3 +116,19 @@ def test_the_sample_and_the_messages_are_bounded_however_many_fail() -> None:
 def test_a_formula_is_defused_in_the_rejects() -> None:
     rows, _ = matched([record(1, "=HYPERLINK(1)")], [Reject("=HYPERLINK(1)", "+X", "@m")])
     assert [(r["id"], r["batchdrop_code"], r["batchdrop_message"]) for r in rows] == [("'=HYPERLINK(1)", "'+X", "'@m")]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "no ann@example.org here, nor Ann@Example.ORG",
+        "x" * (MESSAGE - 7) + "ann@exa",  # cut within it
+        "x" * (MESSAGE - 1) + "A",
+    ],
+)
+def test_a_message_tells_no_part_of_an_id_that_is_not_to_be_told(message: str) -> None:
+    id_ = "ann@example.org"
+    told = untold(message, id_)
+    assert "ann@" not in told.lower()
+    assert not told.endswith("A")
+    assert untold("nothing about it", id_) == "nothing about it"
