@@ -75,7 +75,7 @@ def walked(form: Form, pieces: list[bytes], cap: int) -> tuple[object, ...]:
         return "broken", walk.ordinal
     if walk.is_unended or (walk.rest.strip() and walk.stop is Stop.MORE):
         return ("open",)
-    return walk.stop, walk.here
+    return walk.stop, walk.ordinal
 
 
 @given(
@@ -96,6 +96,8 @@ def test_rows_end_at_the_same_places_in_one_piece_and_byte_by_byte(text: str, ca
     ),
     cap=st.sampled_from([1, 4, 20]),
 )
+@example("  ]", 1)
+@example("1,  ]", 1)
 def test_elements_end_at_the_same_places_in_one_piece_and_byte_by_byte(text: str, cap: int) -> None:
     data, form = text.encode(), json_form(is_array=True)
     assert walked(form, [bytes([c]) for c in data], cap) == walked(form, [data], cap)

@@ -170,9 +170,10 @@ class Walk:
         return True
 
     def _pass_blank(self) -> None:
-        """Pass over the blank lines before the next record: they are none of it, and no records."""
-        blank = len(self.data) - len(self.data.lstrip(self._blank))
-        end = self.data.rfind(b"\n", 0, blank) + 1
+        """Pass over the blank lines before the next record, or all space before an element: no part of it."""
+        end = len(self.data) - len(self.data.lstrip(self._blank))
+        if self._ending == b"\n":
+            end = self.data.rfind(b"\n", 0, end) + 1
         self._pass(end, 0, self.data.count(b"\n", 0, end))
         self._offset += end
         self.data, self.at = self.data[end:], 0
