@@ -68,3 +68,14 @@ def test_the_files_of_sets_cost_a_sweep_no_call() -> None:
         assert sweeps > 10
         assert swept(simulation, "routes.get") <= sweeps
         assert swept(simulation, "table.get") <= 3 * sweeps
+
+
+def test_a_route_that_broke_makes_no_drops_of_the_files_of_a_set_that_is_done() -> None:
+    with Simulation(scenario("ometria")) as simulation:
+        ended(simulation)
+        marker = simulation.job.key
+        simulation.routes["ometria"] = {"destination": "nobody"}
+        simulation.objects.put(DROPS, "drops/ometria/alone.json", b"[{}]")  # its event is lost
+        simulation.kernel.run(simulation.kernel.now + 3 * HOUR)
+        outcomes = {job.key: job.outcome for job in simulation.jobs()}
+        assert outcomes == {marker: "completed", "drops/ometria/alone.json": "failed"}

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import cache, partial
 
 from batchdrop.arrive import claim_lost, makes_a_job, route_of
-from batchdrop.drop import PREFIX, Drop
+from batchdrop.drop import PREFIX, READY, Drop, folder_of
 from batchdrop.job import Job
 from batchdrop.ports import ObjectRef
 from batchdrop.route import Route
@@ -76,12 +76,13 @@ def _look_through(world: World, has_time: Callable[[], bool]) -> int:
     """
     before = str((world.ledger.recall(*CURSOR) or {}).get("after", ""))
     routes = cache(lambda name: route_of(world, name))
+    in_a_set = cache(lambda folder: _has_marker(world, folder))
     after = key = before
     lost = 0
     for ref in world.objects.versions(world.settings.drop_bucket, PREFIX, after=before):
         if ref.key != key:
             after, key = key, ref.key
-        lost += _is_of_interest(world, ref) and _taken_up(world, ref, routes)
+        lost += _is_of_interest(world, ref) and _taken_up(world, ref, routes, in_a_set)
         if not has_time():
             _go_on_after(world, before, key if after == before else after)
             return lost
@@ -99,15 +100,27 @@ def _is_of_interest(world: World, ref: ObjectRef) -> bool:
     return not ref.key.endswith("/") and world.settings.sweep_age <= age <= WINDOW
 
 
-def _taken_up(world: World, ref: ObjectRef, routes: Callable[[str], tuple[Route | None, str]]) -> bool:
+def _has_marker(world: World, folder: str) -> bool:
+    """Whether a set was ever closed there."""
+    return any(ref.key == folder + READY for ref in world.objects.versions(world.settings.drop_bucket, folder + READY))
+
+
+def _taken_up(
+    world: World,
+    ref: ObjectRef,
+    routes: Callable[[str], tuple[Route | None, str]],
+    in_a_set: Callable[[str], bool],
+) -> bool:
     """Whether this was a lost drop that has its job now.
 
-    One that cannot be dealt with must not keep the sweep from the others.
+    One that cannot be dealt with must not keep the sweep from the others. A route that cannot be used any more does not
+    tell what the files of a set are; their marker does.
     """
     drop = Drop(ref.bucket, ref.key, ref.version_id, ref.size)
     try:
         route, problem = routes(drop.route)
-        is_lost = makes_a_job(route, drop) and world.ledger.job(drop.job_id) is None
+        is_one = makes_a_job(route, drop) and (route or drop.is_marker or not in_a_set(folder_of(drop.key)))
+        is_lost = is_one and world.ledger.job(drop.job_id) is None
         return is_lost and claim_lost(world, drop, route, problem)
     except Exception as error:  # whatever it was, the next sweep tries again
         world.log.exception("drop not taken", error=type(error).__name__)
