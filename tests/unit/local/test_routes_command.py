@@ -15,7 +15,7 @@ account: {notification_method: none}
 secret: people-main
 deadline: 12h
 """
-SECRET = {"api_key": "k-123", "username": "u-123", "password": "p-123"}
+SECRET = {"api_key": "k-hushed", "username": "u-hushed", "password": "p-hushed"}
 
 
 @pytest.fixture
@@ -59,9 +59,9 @@ def test_a_wrong_route_is_refused_with_every_wrong_field(run: Run, shop: Shop, f
 @pytest.mark.parametrize(
     ("secret", "told"),
     [
-        ({"api_key": "k-123", "username": "u-123"}, 'field "password" is missing'),
-        ({**SECRET, "password": "p-123 \n"}, 'field "password" has spaces around it'),
-        (["k-123"], "a secret is an object with the fields"),
+        ({"api_key": "k-hushed", "username": "u-hushed"}, 'field "password" is missing'),
+        ({**SECRET, "password": "p-hushed \n"}, 'field "password" has spaces around it'),
+        (["k-hushed"], "a secret is an object with the fields"),
     ],
 )
 def test_a_wrong_secret_is_refused_by_field_and_never_shown(
@@ -71,15 +71,15 @@ def test_a_wrong_secret_is_refused_by_field_and_never_shown(
     done = run("routes", "put", "people", "--file", files / "route.yaml", "--secret", files / "secret.json")
     assert done.code == 1
     assert told in done.err
-    assert "-123" not in done.err + done.out
+    assert "-hushed" not in done.err + done.out
 
 
 def test_a_secret_file_that_is_not_json_is_told_by_line_and_never_shown(run: Run, shop: Shop, files: Path) -> None:
-    (files / "secret.json").write_text('{"api_key": "k-123"\n "x"}')
+    (files / "secret.json").write_text('{"api_key": "k-hushed"\n "x"}')
     done = run("routes", "put", "people", "--file", files / "route.yaml", "--secret", files / "secret.json")
     assert done.code == 1
     assert "line 2: this is not valid JSON" in done.err
-    assert "k-123" not in done.err
+    assert "k-hushed" not in done.err
 
 
 def test_routes_are_listed_and_shown(run: Run, shop: Shop, files: Path) -> None:
