@@ -74,6 +74,7 @@ def test_a_route_that_broke_makes_no_drops_of_the_files_of_a_set_that_is_done() 
     with Simulation(scenario("ometria")) as simulation:
         ended(simulation)
         marker = simulation.job.key
+        simulation.objects.put(DROPS, f"{marker.removesuffix('_READY')}more/f.json", b"[{}]")
         simulation.routes["ometria"] = {"destination": "nobody"}
         simulation.objects.put(DROPS, "drops/ometria/alone.json", b"[{}]")  # its event is lost
         simulation.kernel.run(simulation.kernel.now + 3 * HOUR)

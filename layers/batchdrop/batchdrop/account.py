@@ -20,11 +20,16 @@ def fate(batch: Batch, collected: Collected | None, matched: int, already: int) 
         return _of_success(batch, collected, matched, already)
     if state is BatchState.SUCCEEDED and collected is None:
         return Counts(invalid=batch.invalid), False, []
-    if state is BatchState.FAILED:
+    if refused_whole(batch):
         return Counts(invalid=batch.invalid, rejected=sent), False, []
     if never_taken(batch):
         return Counts(invalid=batch.invalid, unprocessed=sent), False, []
     return Counts(invalid=batch.invalid, unconfirmed=sent), False, []
+
+
+def refused_whole(batch: Batch) -> bool:
+    """Whether the vendor refused all of it. Where one was sent again in doubt, the first attempt may have arrived."""
+    return batch.status is BatchState.FAILED and not batch.flagged
 
 
 def never_taken(batch: Batch) -> bool:

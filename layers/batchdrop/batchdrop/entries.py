@@ -16,5 +16,6 @@ def packed(entries: Sequence[Mapping[str, Any]]) -> str:
 
 def entries_of(inspection: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The entries of a set, by what is kept of the look into it; none of a single file."""
-    text = str(inspection.get("entries", ""))
-    return list(json.loads(zlib.decompress(base64.b64decode(text)))) if text else []
+    kept = inspection.get("entries") or []
+    # Jobs that were under way or on hold when the stack was updated have them as they are.
+    return list(kept if isinstance(kept, list) else json.loads(zlib.decompress(base64.b64decode(kept))))

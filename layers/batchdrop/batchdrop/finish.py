@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from batchdrop.account import fate, never_taken, outcome_of
+from batchdrop.account import fate, never_taken, outcome_of, refused_whole
 from batchdrop.destinations.base import Collected
 from batchdrop.entries import entries_of
 from batchdrop.errors import (
@@ -305,7 +305,7 @@ def _whole(batch: Batch) -> tuple[str, str, str] | None:
     """What befell every record of a batch, where that puts them all in the rejects file."""
     if not batch.records:
         return None
-    if batch.status is BatchState.FAILED:
+    if refused_whole(batch):
         return "rejected", batch.code or "batch_refused", batch.message
     if never_taken(batch):
         return "unprocessed", "not_sent", batch.message or "never sent"

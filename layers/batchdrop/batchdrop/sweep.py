@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import cache, partial
 
 from batchdrop.arrive import claim_lost, makes_a_job, route_of
-from batchdrop.drop import PREFIX, READY, Drop, folder_of
+from batchdrop.drop import PREFIX, READY, Drop
 from batchdrop.job import Job
 from batchdrop.ports import ObjectRef
 from batchdrop.route import Route
@@ -100,6 +100,12 @@ def _is_of_interest(world: World, ref: ObjectRef) -> bool:
     return not ref.key.endswith("/") and world.settings.sweep_age <= age <= WINDOW
 
 
+def _folders(key: str) -> list[str]:
+    """Those of its route that a key lies in: a set holds the files of folders in its own, too."""
+    names = key.split("/")
+    return ["/".join(names[:depth]) + "/" for depth in range(2, len(names))]
+
+
 def _has_marker(world: World, folder: str) -> bool:
     """Whether a set was ever closed there."""
     return any(ref.key == folder + READY for ref in world.objects.versions(world.settings.drop_bucket, folder + READY))
@@ -119,7 +125,7 @@ def _taken_up(
     drop = Drop(ref.bucket, ref.key, ref.version_id, ref.size)
     try:
         route, problem = routes(drop.route)
-        is_one = makes_a_job(route, drop) and (route or drop.is_marker or not in_a_set(folder_of(drop.key)))
+        is_one = makes_a_job(route, drop) and (route or drop.is_marker or not any(map(in_a_set, _folders(drop.key))))
         is_lost = is_one and world.ledger.job(drop.job_id) is None
         return is_lost and claim_lost(world, drop, route, problem)
     except Exception as error:  # whatever it was, the next sweep tries again

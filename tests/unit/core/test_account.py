@@ -37,6 +37,14 @@ def test_every_record_is_somewhere_whatever_the_state_and_the_vendors_numbers(st
             assert min(counts.as_dict().values()) >= 0
 
 
+@pytest.mark.parametrize(("flagged", "expected"), [(False, {"rejected": 10}), (True, {"unconfirmed": 10})])
+def test_a_refusal_says_nothing_of_an_attempt_before_that_may_have_arrived(
+    flagged: bool, expected: dict[str, int]
+) -> None:
+    counts, _, _ = fate(batch(BatchState.FAILED, flagged=flagged), None, 0, 0)
+    assert counts == Counts(invalid=2, **expected)
+
+
 def test_what_the_vendor_did_not_refuse_is_taken_as_accepted_and_marked_as_inferred() -> None:
     counts, inferred, warnings = fate(batch(BatchState.SUCCEEDED), Collected(), 3, 0)
     assert (counts, inferred, warnings) == (Counts(accepted=7, invalid=2, rejected=3), True, [])
