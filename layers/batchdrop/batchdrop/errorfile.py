@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, dropwhile
 from typing import BinaryIO
 
 from batchdrop.destinations.base import Reject
@@ -23,7 +23,8 @@ from batchdrop.records.utf8 import BOM
 
 _MESSAGES = ("error", "message", "error_message", "errorMessage", "reason", "cause", "description", "detail")
 _CODES = ("code", "error_code", "errorCode", "error_type", "errorType")
-_ARRAY = re.compile(rb'(?:\xef\xbb\xbf)?\[[ \t]*(?:[{"\r\n]|\Z)')
+# A number or a word is an element only where it ends with a comma or the line: others write `[12]` before a message.
+_ARRAY = re.compile(rb'(?:\xef\xbb\xbf)?\s*\[[ \t]*(?:[\[{"\r\n]|(?:null|true|false|-?\d[\d.eE+-]*)[ \t]*[,\r\n]|\Z)')
 LONGEST_LINE = 32_000_000  # bytes of an error file held at once
 _DEPTH = 3  # of objects within objects in which the record is looked for
 Object = Mapping[str, object]
@@ -77,7 +78,7 @@ class RejectLines:
 
     def is_array(self) -> bool:
         with self.open() as file:
-            return _is_array(next(lines_of(file), b""))
+            return _is_array(next(_begun(lines_of(file)), b""))
 
     def _complete(self, rejects: Iterable[Reject]) -> Iterator[Reject]:
         code, message = self.otherwise
@@ -93,7 +94,7 @@ def rejects_in(lines: Iterable[bytes], spec: IdSpec, *, as_csv: bool) -> Iterato
     """The refused records that can be told by their id; a line that names none is passed over."""
     if not spec.fields:
         return iter(())
-    left = iter(lines)
+    left = _begun(lines)
     first = next(left, b"")
     whole = chain((first,), left)
     if _is_array(first):
@@ -101,6 +102,11 @@ def rejects_in(lines: Iterable[bytes], spec: IdSpec, *, as_csv: bool) -> Iterato
     if as_csv and not first.removeprefix(BOM).lstrip().startswith(b"{"):
         return _from_csv(_texts(whole), spec)
     return _from_lines(whole, spec)
+
+
+def _begun(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """From the first line that is not blank on."""
+    return dropwhile(lambda line: not line.removeprefix(BOM).strip(), lines)
 
 
 def _texts(lines: Iterable[bytes]) -> Iterator[str]:
@@ -118,7 +124,7 @@ def _from_array(lines: Iterator[bytes], spec: IdSpec) -> Iterator[Reject]:
     from batchdrop.records.kernel import Mode, Stop
     from batchdrop.records.model import Checkpoint
 
-    first = next(lines).removeprefix(BOM)
+    first = next(lines).removeprefix(BOM).lstrip()
     chunks = chain((first[1:],), lines)
     walk = json_form(is_array=True).walk(chunks, Checkpoint(1, 1, 0), LONGEST_LINE)
     while walk.run(Mode.SCAN, most=0):
@@ -129,7 +135,7 @@ def _from_array(lines: Iterator[bytes], spec: IdSpec) -> Iterator[Reject]:
 
 def _from_element(element: bytes, spec: IdSpec) -> Iterator[Reject]:
     value = _loads(element.decode("utf-8", "replace"))
-    if value is None:
+    if not isinstance(value, Mapping):
         return _from_lines(io.BytesIO(element), spec)
     found = _from_value(value, "", spec)
     return iter(() if found is None else (found,))

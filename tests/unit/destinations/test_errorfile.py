@@ -37,6 +37,26 @@ def test_what_names_no_record_is_passed_over(file: bytes) -> None:
     assert list(rejects_in(file.splitlines(keepends=True), ID, as_csv=False)) == []
 
 
+@pytest.mark.parametrize(
+    "file",
+    [
+        b'\n[{"id": "1"}, {"id": "2"}]',
+        b'\xef\xbb\xbf\r\n [{"id": "1"},\n{"id": "2"}]',
+        b'[null, {"id": "1"}, {"id": "2"}]',
+        b'[true, -1.5, [7], {"id": "1"}, {"id": "2"}]',
+        b'[[{"id": "1"}], {"id": "2"}]',
+        b'[[ERROR] {"id": "1"}\n{"id": "2"}',
+        b'[ERROR] {"id": "1"}\n[ERROR] {"id": "2"}',
+        b'[12] {"id": "1"}\n[13] {"id": "2"}',
+        b'[2026-11-28T10:00] bad {"id": "1"}\n[2026-11-28T10:01] bad {"id": "2"}',
+    ],
+)
+def test_an_array_is_told_from_lines_in_brackets_whatever_it_begins_with(file: bytes) -> None:
+    found = rejects_in(file.splitlines(keepends=True), IdSpec(("id",), "/"), as_csv=False)
+
+    assert [reject.id for reject in found] == ["1", "2"]
+
+
 COLUMNS = IdSpec.of_route(
     {"id": "mail", "rename": {"mail": "email_hash"}, "drop": ["note"]}, ["mail", "note", "segment_id"]
 )
