@@ -97,7 +97,7 @@ def object_bytes(source: Source, spec: InputSpec) -> bytes:
 
 
 def _expanded(source: Source, spec: InputSpec) -> Iterator[bytes]:
-    packed = detect(source, spec.compression)
+    packed = detect(source, spec)
     return guarded(expand(source, packed, encoding=spec.encoding), source.size, spec.max_expanded_bytes, spec.max_ratio)
 
 

@@ -323,6 +323,15 @@ def test_the_compression_is_told_by_the_content_not_the_name() -> None:
     assert refusal(b"id\n1\n", InputSpec(compression="gzip")).reason == "compression"
 
 
+@pytest.mark.parametrize(
+    ("encoding", "saved"),
+    [("utf-8", "utf-8"), ("utf-16", "utf-16"), ("utf-16-be", "utf-16-be"), ("utf-16", "utf-8-sig")],
+)
+def test_a_rejects_file_need_not_be_packed_in_whatever_encoding_it_was_saved(encoding: str, saved: str) -> None:
+    data = "id,batchdrop_line,batchdrop_code\n1,2,x\n".encode(saved)
+    assert sent(data, InputSpec(compression="gzip", encoding=encoding)) == [{"id": "1"}]
+
+
 def test_the_caller_can_stop_the_inspection_when_its_time_is_up() -> None:
     class TimeUpError(Exception):
         pass

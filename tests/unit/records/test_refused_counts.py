@@ -96,3 +96,12 @@ def test_when_time_is_up_those_that_were_read_stand_and_that_they_may_not_be_all
     assert 1900 < late.records < later.records < 3001
     assert not late.is_all
     assert not later.is_all
+
+
+def test_time_is_seen_to_pass_on_the_way_to_what_was_not_read_of_a_packed_file() -> None:
+    """Else the function would end before it tells of the refusal, in every attempt."""
+    data, refused = gzip.compress(ROWS, mtime=0), DropRefused("encoding", "no matter why")
+    refused.read = (len(ROWS) - 12, 1998)
+    with patch.object(expand, "BLOCK", 500):
+        assert count_refused(BytesSource("drop", data), ANY, refused, lambda: None) == (2000, True)
+        assert count_refused(BytesSource("drop", data), ANY, refused, times(9)) == (1998, False)

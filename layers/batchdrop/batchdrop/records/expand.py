@@ -13,7 +13,7 @@ from isal import igzip_lib
 from batchdrop.errors import DropRefused
 from batchdrop.records.columns import OUR_COLUMNS
 from batchdrop.records.source import Source
-from batchdrop.records.spec import Compression
+from batchdrop.records.spec import InputSpec
 from batchdrop.records.utf8 import BOM
 
 if TYPE_CHECKING:
@@ -29,14 +29,15 @@ _Damaged = cast("type[Exception]", igzip_lib.error)
 _FREE_EXPANSION = 1_000_000  # the ratio is judged above this many expanded bytes
 
 
-def detect(source: Source, wanted: Compression) -> Packed:
+def detect(source: Source, spec: InputSpec) -> Packed:
     """What the first bytes say; `DropRefused` where the route says otherwise. The name decides nothing.
 
     A rejects file of ours is never packed: it is taken as it is, by the columns of ours in its first record or header.
     """
     head = _head(source, len(ZIP_MAGIC[0]))
     found: Packed = "gzip" if head.startswith(GZIP_MAGIC) else "zip" if head.startswith(ZIP_MAGIC) else "none"
-    if wanted in ("auto", found) or (found == "none" and _is_ours(_head(source, BLOCK))):
+    wanted = spec.compression
+    if wanted in ("auto", found) or (found == "none" and _is_ours(_head(source, BLOCK), spec.encoding)):
         return found
     raise DropRefused("compression", f"the route says compression: {wanted}, but the file is {_called(found)}")
 
@@ -46,8 +47,10 @@ def _head(source: Source, size: int) -> bytes:
         return stream.read(size)
 
 
-def _is_ours(head: bytes) -> bool:
-    return any(name.encode() in head for name in OUR_COLUMNS)
+def _is_ours(head: bytes, encoding: str) -> bool:
+    """Whether it is one, as we wrote it or as it was saved again in the route's encoding."""
+    texts = [head.decode(name, "ignore") for name in ("utf-8", encoding)]
+    return any(name in text for name in OUR_COLUMNS for text in texts)
 
 
 def _called(packed: Packed) -> str:

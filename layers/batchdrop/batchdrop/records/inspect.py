@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 
 from batchdrop.errors import DropRefused
 from batchdrop.records.digest import Digest
-from batchdrop.records.expand import BLOCK, detect, expand, limited
+from batchdrop.records.expand import BLOCK, detect, expand, limited, skip
 from batchdrop.records.halt import Halt
 from batchdrop.records.inspection import Inspection
 from batchdrop.records.model import Checkpoint
 from batchdrop.records.packager import Packager
 from batchdrop.records.packager import Packed as Batch
-from batchdrop.records.patience import Patience
+from batchdrop.records.patience import Patience, has_time
 from batchdrop.records.reading import File, Reading, checked
 from batchdrop.records.repeats import Repeats
 from batchdrop.records.scans import empty
@@ -78,7 +78,7 @@ def look(
     """
     if not source.size:
         raise empty()
-    file = File(source, spec, detect(source, spec.compression))
+    file = File(source, spec, detect(source, spec))
     try:
         going = _Look(file, output, check, halt, cut_bytes, scratch or LocalScratch())
     except DropRefused as error:
@@ -107,7 +107,7 @@ class _Look:
         self._file, self._spec, self._output, self._halt = file, file.spec, output, halt
         self._kept = Digest(halt.digest if halt else "") if _is_large(file) else None
         self._digest = self._kept or hashlib.sha256()
-        self._patience = Patience(check, self._has_moved)
+        self._check, self._patience = check, Patience(check, self._has_moved)
         has_ids = self._spec.id and self._spec.duplicates != "allow"
         self._repeats = Repeats(scratch, halt.ids if halt else {}) if has_ids else None
         self._reading: Reading | None = None
@@ -150,9 +150,15 @@ class _Look:
             raise self._told(error) from None
 
     def _told(self, error: DropRefused) -> DropRefused:
-        """The refusal with its line, and how much was read before it. Where there is no time left to find that out,
-        the look is put down, and meets with the refusal again in its next go."""
-        told = _with_line(error, self._file, self._here, self._patience)
+        """The refusal with its line, and how much was read before it. Where there is no time left to find the line,
+        a look that got anywhere in this go is put down, and meets with the refusal again in its next one; any other
+        would meet with it for ever, and goes without the line."""
+        try:
+            told = _with_line(error, self._file, self._here, self._check)
+        except Exception:
+            if has_time(self._check) or (self._kept and self._has_moved()):
+                raise
+            told = error
         told.read = (self._here.offset, self._here.ordinal)
         if self._found:
             told.read = (self._found.expanded_bytes, self._found.records)
@@ -240,10 +246,11 @@ def _line_at(file: File, known: Checkpoint, offset: int, check: Callable[[], Non
     start, line = (known.offset, known.line) if known.offset <= offset else (0, 1)
     if start == offset:
         return line
+    opened = start if file.opens_anywhere else 0
+    blocks = checked(expand(file.source, file.packed, opened, encoding=file.spec.encoding), check)
     try:
-        for block in limited(expand(file.source, file.packed, start, encoding=file.spec.encoding), offset - start):
+        for block in limited(skip(blocks, start - opened), offset - start):
             line += block.count(b"\n")
-            check()
     except DropRefused:
         pass  # the file breaks off there
     return line

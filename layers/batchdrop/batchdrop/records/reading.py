@@ -10,7 +10,6 @@ from batchdrop.records.digest import Digest
 from batchdrop.records.expand import Packed, expand, guarded, limited, opens_anywhere, skip
 from batchdrop.records.halt import Halt
 from batchdrop.records.inspection import Inspection
-from batchdrop.records.patience import Patience
 from batchdrop.records.scans import Again, ArrayScan, CsvScan, Found, LineScan, Scan, count
 from batchdrop.records.sniff import sniff
 from batchdrop.records.source import Source
@@ -143,9 +142,9 @@ def _found(inspection: Inspection) -> Found:
     return Found(inspection.start, header=inspection.header, warnings=list(inspection.warnings))
 
 
-def checked(blocks: Iterator[bytes], patience: Patience) -> Iterator[bytes]:
+def checked(blocks: Iterator[bytes], check: Callable[[], None]) -> Iterator[bytes]:
     for block in blocks:
-        patience()
+        check()
         yield block
 
 

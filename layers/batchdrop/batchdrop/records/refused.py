@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from batchdrop.errors import DropRefused
-from batchdrop.records.expand import detect
+from batchdrop.records.expand import detect, skip
 from batchdrop.records.patience import has_time
 from batchdrop.records.reading import File
 from batchdrop.records.source import Source
@@ -36,15 +37,18 @@ def count_refused(source: Source, spec: InputSpec, refusal: DropRefused, check: 
     if not has_time(check):
         return Counted(records, is_all=False)
     try:
-        file = File(source, spec, detect(source, spec.compression))
+        file = File(source, spec, detect(source, spec))
         first = _first(file, check)
     except DropRefused:
         return Counted(records)
     if first == b"[" or (first == b"{" and spec.json_key):
         return Counted(records)
-    lines, is_all = _lines(file.blocks(offset if records else 0, None, _nobody), check)
+    start = offset if records else 0
+    opened = start if file.opens_anywhere else 0  # on the way from there to the start time passes, too
+    blocks = _InTime(file.blocks(opened, None, _nobody), check)
+    lines = _lines(skip(iter(blocks), start - opened))
     has_header = not records and first != b"{" and spec.header is None
-    return Counted(max(0, records + lines - has_header), is_all)
+    return Counted(max(0, records + lines - has_header), blocks.is_all)
 
 
 def _nobody(_: bytes) -> None:
@@ -59,16 +63,29 @@ def _first(file: File, check: Callable[[], None]) -> bytes:
     return first
 
 
-def _lines(blocks: Iterator[bytes], check: Callable[[], None]) -> tuple[int, bool]:
-    """How many lines hold anything, and whether there was time for all."""
+class _InTime:
+    """The blocks, as long as there is time and they can be read; `is_all` tells which of the two ended first."""
+
+    def __init__(self, blocks: Iterator[bytes], check: Callable[[], None]) -> None:
+        self._blocks, self._check = blocks, check
+        self.is_all = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        with suppress(DropRefused):  # what could be read counts
+            while has_time(self._check):
+                if not (block := next(self._blocks, b"")):
+                    break
+                yield block
+            else:
+                return
+        self.is_all = True
+
+
+def _lines(blocks: Iterator[bytes]) -> int:
+    """How many lines hold anything."""
     lines, is_begun = 0, False  # the line that goes on in the next block, if it holds anything so far
-    try:
-        while has_time(check):
-            if not (block := next(blocks, b"")):
-                return lines, True
-            pieces = block.translate(None, _BLANK).split(b"\n")
-            lines += sum(map(bool, pieces)) - (is_begun and bool(pieces[0]))
-            is_begun = bool(pieces[-1]) or (is_begun and len(pieces) == 1)
-    except DropRefused:
-        return lines, True  # what could be read counts
-    return lines, False
+    for block in blocks:
+        pieces = block.translate(None, _BLANK).split(b"\n")
+        lines += sum(map(bool, pieces)) - (is_begun and bool(pieces[0]))
+        is_begun = bool(pieces[-1]) or (is_begun and len(pieces) == 1)
+    return lines
