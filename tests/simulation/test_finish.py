@@ -11,6 +11,7 @@ import pytest
 from batchdrop import operate
 from batchdrop.errors import Ambiguous
 from batchdrop.ports import ObjectRef, Request, Response
+from batchdrop.rejects_file import Progress
 from tests.simulation.cloud import RESULTS
 from tests.simulation.faults import Plan
 from tests.simulation.run import HOUR, Simulation, run
@@ -201,3 +202,15 @@ def test_a_report_says_which_rejects_are_missing_because_the_job_was_held_for_to
         report = simulation.report()
         assert len(set(before) - set(rejects(simulation))) == report["counts"]["rejected"] == 1
         assert [w for w in report["warnings"] if w.startswith("batch 2: 1 records are counted, but no longer in")]
+
+
+def test_reasons_that_come_again_with_every_part_take_no_more_room() -> None:
+    progress = Progress("")
+    for n in range(200):
+        reasons = [["rejected", "E", f"no {i}", 1] for i in range(50)]
+        progress.note(
+            {"sample": [], "reasons": [*reasons, *([["rejected", "E", f"part {n} {i}", 1] for i in range(50)])]}
+        )
+    assert len(progress.reasons) <= 1002
+    assert sum(int(reason[3]) for reason in progress.reasons) == 200 * 100
+    assert progress.most()[0]["count"] >= 200

@@ -131,7 +131,7 @@ class Closing:
         try:
             self.route = read_route(self.job.route, self.job.config, self.world.settings.allow_insecure)
         except RouteError as error:
-            if self.world.ledger.now() < self.job.deadline_at and not self.job.cancel_at:
+            if self.world.ledger.now() < self.job.deadline_at and not self.job.stops:
                 raise
             self._do_without_route(error)
             return
@@ -281,7 +281,7 @@ class Closing:
             "counts": document["counts"],
             "report_key": f"{folder(self.job)}report.json",
             "lease_until": 0,
-            **({"failure": self.job.failure} if self.job.failure else {}),
+            **({"failure": self.job.failure} if self._keeps_failure(document) else {}),
         }
         job = self.world.ledger.close(self.job, changes)
         if self.route and self.route.max_in_flight:
@@ -290,6 +290,11 @@ class Closing:
         if job.ended() is not JobOutcome.HELD:  # the parts serve the report that follows the operator's decision
             self._parts.tidy(self._is_late)
         return _done(job)
+
+    def _keeps_failure(self, document: dict[str, Any]) -> bool:
+        """A route that is not valid now says nothing of the report that follows an operator's decision."""
+        is_passing = self.route is None and document["outcome"] == JobOutcome.HELD.value
+        return bool(self.job.failure) and not is_passing
 
     def _announce(self, document: dict[str, Any]) -> None:
         self.world.metrics.count(f"Jobs{''.join(w.title() for w in document['outcome'].split('_'))}")

@@ -82,7 +82,7 @@ def what_next(world: World, invocation: Invocation, job_id: str, lap: int = 0) -
 def _without_route(world: World, job: Job, lap: int, error: RouteError) -> Next:
     """The deployment no longer takes the route the job began with: it may again, before the deadline."""
     left = (job.deadline_at - world.ledger.now()) / 1000
-    if left <= 0 or job.cancel_at:
+    if left <= 0 or job.stops:
         return Next("finish")
     world.metrics.count("StatusCallsFailed")
     world.log.warning("the job's route is no longer valid", job_id=job.job_id, why=str(error))

@@ -20,6 +20,7 @@ from batchdrop.world import OutOfTime
 
 BLOCK = 8 << 20  # bytes of the file that are written at a time
 _MOST_BLOCKS = 9_000  # S3 takes 10,000
+_MOST_REASONS = 1000  # that are told apart by their messages
 _TYPES = {"rejects.csv": "text/csv; charset=utf-8", "rejects.ndjson": "application/x-ndjson"}
 
 
@@ -38,15 +39,17 @@ class Progress:
     def note(self, told: dict[str, Any]) -> None:
         self.noted += 1
         self.sample += told["sample"][: SAMPLE - len(self.sample)]
-        self.reasons += told["reasons"]
+        summed: Counter[tuple[str, str, str]] = Counter()
+        for outcome, code, message, count in [*self.reasons, *told["reasons"]]:
+            key = (outcome, code, message)
+            summed[key if key in summed or len(summed) < _MOST_REASONS else (outcome, code, "")] += count
+        self.reasons = [[*key, count] for key, count in summed.items()]
 
     def most(self) -> list[dict[str, Any]]:
         """The most frequent reasons."""
-        summed: Counter[tuple[str, str, str]] = Counter()
-        for outcome, code, message, count in self.reasons:
-            summed[outcome, code, message] += count
-        names = ("outcome", "code", "message")
-        return [dict(zip(names, key, strict=True)) | {"count": n} for key, n in summed.most_common(20)]
+        names = ("outcome", "code", "message", "count")
+        most = sorted(self.reasons, key=lambda reason: -int(reason[3]))
+        return [dict(zip(names, reason, strict=True)) for reason in most[:20]]
 
 
 class RejectsFile:
