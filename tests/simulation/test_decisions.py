@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 
 from batchdrop import operate
@@ -94,3 +97,49 @@ def test_a_batch_in_doubt_at_the_deadline_is_looked_up_as_ever_once_another_is_d
         assert simulation.check() == []
         assert states(simulation)[:2] == [UNCONFIRMED, SUCCEEDED]
         assert [batch.attempt for batch in simulation.batches()][:2] == [1, 1]
+
+
+# --- a deployment that does not take the route for a while ---
+
+
+def narrowed(simulation: Simulation) -> Callable[[], None]:
+    """An update no longer allows the vendor's host; returns what restores it."""
+    before = simulation.world.settings
+    simulation.world.settings = replace(before, allow_insecure=())
+    return lambda: setattr(simulation.world, "settings", before)
+
+
+def one_held() -> Simulation:
+    chosen = scenario("hold")
+    return Simulation(chosen, 0, Plan([(places(chosen, "submit", "http POST /import")[0], "reset_after")]))
+
+
+def test_a_job_held_without_its_route_ends_by_what_the_operator_decides_once_the_route_is_back() -> None:
+    with one_held() as simulation:
+        ended(simulation)
+        simulation.watch.operated = True
+        operate.resolve(simulation.world, simulation.job.job_id, "resubmit")
+        restore = narrowed(simulation)
+        simulation.drain(hours=12)
+        report = simulation.report()
+        assert (report["outcome"], report["failure"]["reason"]) == ("held", "no_route")
+        restore()
+        assert decide(simulation, "adopt", 1, receipt_of(simulation, 1)) == "completed_with_rejects"
+        assert simulation.report()["failure"] is None
+
+
+def test_a_canceled_job_that_is_to_be_sent_again_waits_for_its_route() -> None:
+    with one_held() as simulation:
+        simulation.drop()
+        waited_for(simulation, lambda: bool(simulation.jobs()) and bool(simulation.batches()))
+        operate.cancel(simulation.world, simulation.job.job_id)
+        simulation.drain()
+        assert simulation.report()["outcome"] == "held"
+        simulation.watch.operated = True
+        operate.resolve(simulation.world, simulation.job.job_id, "resubmit")
+        sent = oneshot(simulation).commits
+        simulation.later(HOUR, narrowed(simulation))
+        simulation.drain(hours=12)
+        assert simulation.check() == []
+        assert oneshot(simulation).commits == sent + 1
+        assert simulation.report()["outcome"] != "held"
