@@ -12,6 +12,7 @@ from batchdrop.words import BatchState
 from tests.simulation.faults import Plan
 from tests.simulation.run import HOUR, Simulation
 from tests.simulation.scenario import scenario
+from tests.simulation.test_finish import rejects
 from tests.simulation.test_rows import ended, oneshot, places
 from tests.simulation.test_spans import states, waited_for
 
@@ -119,10 +120,12 @@ def test_a_job_held_without_its_route_ends_by_what_the_operator_decides_once_the
         ended(simulation)
         simulation.watch.operated = True
         operate.resolve(simulation.world, simulation.job.job_id, "resubmit")
+        rows = rejects(simulation)
         restore = narrowed(simulation)
         simulation.drain(hours=12)
         report = simulation.report()
         assert (report["outcome"], report["failure"]["reason"]) == ("held", "no_route")
+        assert (report["rejects_file"], rejects(simulation)) == ("rejects.csv", rows)  # what was told before the update
         restore()
         assert decide(simulation, "adopt", 1, receipt_of(simulation, 1)) == "completed_with_rejects"
         assert simulation.report()["failure"] is None

@@ -32,6 +32,7 @@ from batchdrop.records.rejects import RejectsWriter
 from batchdrop.refusals import Refusals
 from batchdrop.reject_parts import Account, RejectParts
 from batchdrop.rejects_file import RejectsFile
+from batchdrop.rejects_writer import writer_without_route
 from batchdrop.report.document import report_document
 from batchdrop.report.publish import publish, publish_index
 from batchdrop.route import Route, read_route
@@ -140,7 +141,7 @@ class Closing:
     def _do_without_route(self, error: RouteError) -> None:
         why = f"the route, as it was when the job began, is no longer valid in this deployment: {error}"
         message = f"{why}. Mend the route, or the deployment's setting it relies on, before you drop the file again"
-        lost = "the vendor was not asked any more, and the records not accepted are not in the rejects file"
+        lost = "the vendor was not asked any more, and only records of batches closed before are in the rejects file"
         self.warnings.append(f"{why}; {lost}")
         self.job = replace(self.job, failure=self.job.failure or {"reason": "no_route", "message": message})
 
@@ -258,7 +259,10 @@ class Closing:
         accounts: list[Account] = sorted([*batches, *pieces], key=lambda account: account.n)  # as the drop has them
         counts = sum((account.tally for account in accounts), self._uncounted(batches))
         outcome, reason = outcome_of(self.job, batches, counts, self.world.ledger.now())
-        writer = self.parcels.rejects() if self.parcels else RejectsWriter.for_format("ndjson")
+        writer = self.parcels.rejects() if self.parcels else writer_without_route(self.job)
+        if writer is None:
+            self.warnings.append("how the drop is read cannot be told any more: no record is in the rejects file")
+            writer, accounts = RejectsWriter.for_format("ndjson"), []
         rejects = RejectsFile(self._parts, accounts, writer, self._is_late)
         rejects.make()
         told = [*self.warnings, *(w for piece in pieces for w in piece.warnings), *rejects.warnings]
