@@ -146,3 +146,18 @@ def test_a_canceled_job_that_is_to_be_sent_again_waits_for_its_route() -> None:
         assert simulation.check() == []
         assert oneshot(simulation).commits == sent + 1
         assert simulation.report()["outcome"] != "held"
+
+
+def test_that_a_batch_has_no_lines_as_its_drop_was_gone_is_in_the_report_of_the_decision_too() -> None:
+    with one_held() as simulation:
+        simulation.drop()
+        waited_for(simulation, lambda: bool(simulation.jobs()) and states(simulation) == [HELD, SUCCEEDED])
+        job = simulation.job
+        del simulation.objects.stored[job.bucket, job.key]
+        simulation.drain()
+        warning = "batch 2: the drop is gone, so its rejects have no lines"
+        assert warning in simulation.report()["warnings"]
+        simulation.watch.operated = True
+        operate.resolve(simulation.world, job.job_id, "abandon")
+        simulation.drain()
+        assert warning in simulation.report()["warnings"]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from batchdrop import operate
-from batchdrop.errors import Ambiguous
+from batchdrop.errors import Ambiguous, ObjectRefused
 from batchdrop.ports import ObjectRef, Request, Response
 from batchdrop.rejects_file import Progress
 from tests.simulation.cloud import RESULTS
@@ -214,3 +215,21 @@ def test_reasons_that_come_again_with_every_part_take_no_more_room() -> None:
     assert len(progress.reasons) <= 1002
     assert sum(int(reason[3]) for reason in progress.reasons) == 200 * 100
     assert progress.most()[0]["count"] >= 200
+
+
+def test_what_is_refused_after_the_last_try_is_tried_ever_more_seldom_as_well() -> None:
+    """The storage will not have the report itself."""
+    with Simulation(scenario("lookup")) as simulation:
+        simulation.drop()
+        simulation.kernel.run(simulation.kernel.now + 4 * HOUR, all_states(simulation, "succeeded"))
+        plain, end = simulation.objects.put, simulation.kernel.now + 24 * HOUR
+
+        def refuse(bucket: str, key: str, *rest: Any, **named: Any) -> None:
+            if key.endswith("rejects.csv") and simulation.kernel.now < end:
+                raise ObjectRefused("AccessDenied")
+            plain(bucket, key, *rest, **named)
+
+        with patch.object(simulation.objects, "put", refuse):
+            simulation.drain(hours=26)
+        assert simulation.report()["outcome"] == "completed_with_rejects"
+        assert finishes(simulation) < 150

@@ -124,7 +124,8 @@ class Closing:
         cap = max(BACKOFF_CAP, (until - self.job.created_at) / 1000 / MOST_TRIES)
         left = (until - self.world.ledger.now()) / 1000 + 1
         seconds = max(after, min(cap, BACKOFF_BASE * 2.0 ** min(tries, 16)))
-        return self._later("wait", max(1, round(min(seconds, left))), tries + 1)
+        seconds = min(seconds, left) if left > 0 else seconds  # past the last time, too, it is tried ever more seldom
+        return self._later("wait", max(1, round(seconds)), tries + 1)
 
     def _reopen(self) -> None:
         if not self.job.config:
@@ -161,9 +162,9 @@ class Closing:
         if self._is_late():
             raise OutOfTime
         collected = self._collect(batch)
-        tally, part = self._match(batch, self.parcels, collected) if self.parcels else (Tally(), "")
+        tally, part, lost = self._match(batch, self.parcels, collected) if self.parcels else (Tally(), "", [])
         counts, inferred, odd = fate(batch, collected, tally.matched, tally.already)
-        warnings = [*batch.warnings, *(collected.warnings if collected else []), *odd]
+        warnings = [*batch.warnings, *(collected.warnings if collected else []), *odd, *lost]
         if odd:
             self.world.metrics.count("CountMismatches")
         if tally.unmatched:
@@ -202,12 +203,12 @@ class Closing:
         unknown = self.route is None or self.route.vendor.names_rejects
         return Collected(unknown=unknown, warnings=[f"batch {batch.n}: RESULT_UNREADABLE: {error}"])
 
-    def _match(self, batch: Batch, parcels: Parcels, collected: Collected | None) -> tuple[Tally, str]:
-        """What was found, and the part of the rejects file it is in; none where nothing is to be told."""
+    def _match(self, batch: Batch, parcels: Parcels, collected: Collected | None) -> tuple[Tally, str, list[str]]:
+        """What was found, the part of the rejects file it is in (none where nothing is to be told), and warnings."""
         refusals = Refusals(collected.rejects if collected else ())
         tally, whole = Tally(hashes_ids=self.route is not None and self.route.hash_ids), _whole(batch)
         if not (len(refusals) or batch.invalid or whole):
-            return tally, ""
+            return tally, "", []
         if whole:
             records = everyone(parcels, batch.start, batch.end, whole, tally)
         else:
@@ -217,9 +218,12 @@ class Closing:
             self._parts.write(part, rows_of_batch(records, refusals, parcels.rejects(), tally, whole), tally)
         except (ObjectGone, ObjectRefused) as error:
             self._unless_for_good(error)
-            self.warnings.append(f"batch {batch.n}: the drop is gone, so its rejects have no lines")
-            return Tally(matched=len(refusals)), ""
-        return tally, part
+            return (
+                Tally(matched=len(refusals)),
+                "",
+                [f"batch {batch.n}: the drop is gone, so its rejects have no lines"],
+            )
+        return tally, part, []
 
     def _unless_for_good(self, error: Exception) -> None:
         """Permissions that are missing may come back: until it is late, the report waits for them."""
@@ -276,7 +280,9 @@ class Closing:
             rejects.told.most(),
             now=self.world.ledger.now(),
         )
-        return self._close(publish(self.world, self.job, document, writer.name))
+        document = publish(self.world, self.job, document, writer.name)
+        rejects.forget()
+        return self._close(document)
 
     def _close(self, document: dict[str, Any]) -> Finished:
         self._announce(document)  # before the ledger says it is done: rather told twice than never

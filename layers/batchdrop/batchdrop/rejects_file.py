@@ -63,7 +63,8 @@ class RejectsFile:
         self._kept_at = f"{parts.place}rejects.progress"
         self._source, kept = parts, parts.kept()
         self._parts, self.warnings = parts.of(accounts, kept)
-        self.told = self._progress(is_kept=self._kept_at in kept)
+        self._is_kept = self._kept_at in kept
+        self.told = self._progress()
 
     def make(self) -> None:
         """Go on where the last call stopped."""
@@ -79,14 +80,19 @@ class RejectsFile:
             self._world.objects.delete(self._bucket, self._kept_at)
             raise OutOfTime from None
 
+    def forget(self) -> None:
+        """The report is written: the next one, of a job that is held, has other parts, if perhaps of the same size."""
+        if self._is_kept:
+            self._world.objects.delete(self._bucket, self._kept_at)
+
     def _need_time(self) -> None:
         if self._is_late():
             raise OutOfTime
 
-    def _progress(self, *, is_kept: bool) -> Progress:
+    def _progress(self) -> Progress:
         names = json.dumps([(part.rows.key, part.rows.size) for part in self._parts])
         fresh = Progress(sha256(names.encode()).hexdigest())
-        if not is_kept:
+        if not self._is_kept:
             return fresh
         with self._world.objects.open(ObjectRef(self._bucket, self._kept_at)) as body:
             found = Progress(**json.loads(body.read()))

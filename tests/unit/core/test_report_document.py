@@ -120,3 +120,11 @@ def test_what_was_odd_about_the_drop_is_warned_of_and_of_a_set_the_file_is_named
 @pytest.mark.acceptance("A15")
 def test_the_job_whose_bytes_these_were_is_named() -> None:
     assert document(job(duplicate_content_of="earlier"), [])["duplicate_content_of"] == "earlier"
+
+
+def test_a_cancel_that_came_too_late_is_not_why_the_vendor_refused_everything() -> None:
+    canceled = job(cancel_at=AT + 500, failure={"reason": "canceled", "message": "canceled on request"})
+    counts = Counts(rejected=3)
+    for outcome, failure in ((JobOutcome.FAILED, None), (JobOutcome.CANCELED, canceled.failure)):
+        found = report_document(canceled, [batch()], outcome, "why", counts, [], [], now=AT + 62_000)
+        assert found["failure"] == failure

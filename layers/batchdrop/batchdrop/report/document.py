@@ -38,7 +38,7 @@ def report_document(
         "destination": job.destination,
         "outcome": outcome.value,
         "reason": reason,
-        "failure": None if outcome.is_success else job.failure or None,
+        "failure": _failure(job, outcome),
         "revision": job.revision,
         "previous": job.previous or None,
         "duplicate_content_of": job.duplicate_content_of or None,
@@ -60,6 +60,12 @@ def report_document(
         "started_at": iso(job.created_at),
         "finished_at": iso(now),
     }
+
+
+def _failure(job: Job, outcome: JobOutcome) -> dict[str, Any] | None:
+    """Why not all was sent. A cancel that came when all had been is not why the vendor refused it."""
+    is_none = outcome.is_success or (outcome is JobOutcome.FAILED and job.failure.get("reason") == "canceled")
+    return None if is_none else job.failure or None
 
 
 def _batch(batch: Batch) -> dict[str, Any]:
