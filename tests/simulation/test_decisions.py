@@ -161,3 +161,16 @@ def test_that_a_batch_has_no_lines_as_its_drop_was_gone_is_in_the_report_of_the_
         operate.resolve(simulation.world, job.job_id, "abandon")
         simulation.drain()
         assert warning in simulation.report()["warnings"]
+
+
+def test_a_job_that_a_version_before_held_keeps_its_rejects_through_an_update() -> None:
+    with one_held() as simulation:
+        ended(simulation)
+        rows = rejects(simulation)
+        for key, item in simulation.table.items.items():
+            if key.sk.startswith("batch#"):
+                item.pop("part", None)  # that version did not say so
+        assert decide(simulation, "abandon", 1) != "held"
+        report = simulation.report()
+        assert report["counts"]["rejected"] == len(report["rejects"]) == 1
+        assert rejects(simulation) == rows

@@ -161,7 +161,7 @@ class Batch(_Stored):
     inferred: bool = False
     unmatched: list[dict[str, str]] = field(default_factory=list)
     results: list[str] = field(default_factory=list)
-    part: str = ""  # of the rejects file: the one its rows are in
+    part: str | None = None  # of the rejects file: the one its rows are in; None: a version before did not say
 
     @property
     def status(self) -> BatchState:

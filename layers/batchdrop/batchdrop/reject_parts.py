@@ -54,8 +54,9 @@ class RejectParts:
         """The parts of these accounts, and of each that is gone a warning."""
         parts, gone = [], []
         for account in accounts:
-            rows, notes = (kept.get(self._key(account.part, kind)) for kind in ("rows", "json"))
-            if account.part and rows and notes:
+            name = f"{account.n:06d}" if account.part is None else account.part  # as the versions before named them
+            rows, notes = (kept.get(self._key(name, kind)) for kind in ("rows", "json"))
+            if name and rows and notes:
                 parts.append(Part(rows, notes))
             elif account.part:
                 gone.append(_gone(account))
