@@ -33,13 +33,19 @@ def put_set(simulation: Simulation, names: list[str]) -> None:
     simulation.expected[f"{place}_READY"] = 0
 
 
+def refused(simulation: Simulation) -> dict[str, Any]:
+    """The report of a drop that cannot be used."""
+    simulation.drain(1)
+    assert simulation.check() == []
+    report = simulation.report()
+    assert report["outcome"] == "failed"
+    return report
+
+
 def test_a_set_of_too_many_files_is_refused_without_a_look_at_each() -> None:
     with Simulation(scenario("ometria")) as simulation:
         put_set(simulation, [f"f{n}.json" for n in range(2000)])
-        simulation.drain(1)
-        assert simulation.check() == []
-        report = simulation.report()
-        assert report["outcome"] == "failed"
+        report = refused(simulation)
         assert "1 to 500 files" in report["reason"]
         assert "several sets" in report["reason"]
         assert calls(simulation, "objects.head") < 10
@@ -57,10 +63,7 @@ def test_a_set_of_as_many_files_as_may_be_fits_into_the_ledger_whatever_their_na
 def test_a_set_whose_names_do_not_fit_into_the_ledger_is_refused_and_told_why() -> None:
     with Simulation(scenario("ometria")) as simulation:
         put_set(simulation, [f"{'p' * 380}{n}.json" for n in range(500)])
-        simulation.drain(1)
-        assert simulation.check() == []
-        report = simulation.report()
-        assert report["outcome"] == "failed"
+        report = refused(simulation)
         assert "at most 100,000 can be kept" in report["reason"]
         assert simulation.cloud.dead_letters == []
 

@@ -8,17 +8,13 @@ from collections.abc import Iterator
 import pytest
 
 from batchdrop.matching import hashed
-from local.simulators.clock import ManualClock
-from local.simulators.mediarithmics import MediarithmicsSimulator
-from tests.unit.destinations.sets_fixtures import Desk
+from tests.unit.destinations.sets_fixtures import Desk, mediarithmics_desk
 
 
 @pytest.fixture
 def desk() -> Iterator[Desk]:
-    clock = ManualClock()
-    with MediarithmicsSimulator(clock=clock) as simulator:
-        example = simulator.example()
-        yield Desk(simulator, clock, {**example["route"], "hash_ids": True}, example["secret"])
+    with mediarithmics_desk(hash_ids=True) as found:
+        yield found
 
 
 def test_a_report_tells_no_id_and_the_rejects_file_has_them_all(desk: Desk) -> None:

@@ -7,7 +7,8 @@ import io
 import json
 import math
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,7 @@ from batchdrop.route import Route, read_route
 from batchdrop.session import open_session
 from batchdrop.world import Settings
 from local.simulators.clock import ManualClock
+from local.simulators.mediarithmics import MediarithmicsSimulator
 from local.simulators.server import Simulator
 from tests.simulation.memory import MemoryObjects, MemoryTable
 
@@ -189,3 +191,12 @@ def unzipped(data: bytes) -> dict[str, bytes]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert archive.testzip() is None
         return {name: archive.read(name) for name in archive.namelist()}
+
+
+@contextmanager
+def mediarithmics_desk(**changes: object) -> Iterator[Desk]:
+    """A desk for the simulator's example route with these changes."""
+    clock = ManualClock()
+    with MediarithmicsSimulator(clock=clock) as simulator:
+        example = simulator.example()
+        yield Desk(simulator, clock, {**example["route"], **changes}, example["secret"])

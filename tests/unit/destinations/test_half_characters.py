@@ -12,9 +12,7 @@ from batchdrop.aws.attributes import plain, typed
 from batchdrop.destinations.base import Collected
 from batchdrop.destinations.mediarithmics import Mediarithmics
 from batchdrop.errorfile import IdSpec, RejectLines
-from local.simulators.clock import ManualClock
-from local.simulators.mediarithmics import MediarithmicsSimulator
-from tests.unit.destinations.sets_fixtures import Desk
+from tests.unit.destinations.sets_fixtures import Desk, mediarithmics_desk
 
 ID = "user_account_id"
 CSV = {"mime_type": "TEXT_CSV", "document_type": "USER_SEGMENT"}
@@ -26,10 +24,8 @@ DROPS = {
 
 @pytest.fixture
 def desk() -> Iterator[Desk]:
-    clock = ManualClock()
-    with MediarithmicsSimulator(clock=clock) as simulator:
-        example = simulator.example()
-        yield Desk(simulator, clock, dict(example["route"]), example["secret"])
+    with mediarithmics_desk() as found:
+        yield found
 
 
 @pytest.mark.parametrize("hashes", [False, True])

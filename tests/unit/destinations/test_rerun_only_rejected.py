@@ -11,9 +11,7 @@ import pytest
 from batchdrop.destinations.base import Collected, Reject
 from batchdrop.destinations.mediarithmics import Mediarithmics
 from batchdrop.operate import rerun
-from local.simulators.clock import ManualClock
-from local.simulators.mediarithmics import MediarithmicsSimulator
-from tests.unit.destinations.sets_fixtures import Desk
+from tests.unit.destinations.sets_fixtures import Desk, mediarithmics_desk
 
 ID = "user_account_id"
 LINES = f'{{"{ID}":"Zoé","n":1}}\n{{"{ID}":"p2","n":2}}\n'
@@ -21,10 +19,8 @@ LINES = f'{{"{ID}":"Zoé","n":1}}\n{{"{ID}":"p2","n":2}}\n'
 
 @pytest.fixture
 def desk() -> Iterator[Desk]:
-    clock = ManualClock()
-    with MediarithmicsSimulator(clock=clock) as simulator:
-        example = simulator.example()
-        yield Desk(simulator, clock, dict(example["route"]), example["secret"])
+    with mediarithmics_desk() as found:
+        yield found
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import gzip
 import io
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
@@ -19,6 +19,21 @@ from batchdrop.records.spec import InputSpec, OutputFormat, OutputSpec
 
 ROOMY = 1_000_000_000
 ANY = InputSpec()
+
+
+class Impatient(Exception):
+    """Time is up."""
+
+
+def patient(calls: int) -> Callable[[], None]:
+    """Time that is up after so many looks at the clock."""
+    left = iter(range(calls))
+
+    def check() -> None:
+        if next(left, None) is None:
+            raise Impatient
+
+    return check
 
 
 def packager(

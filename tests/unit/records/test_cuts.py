@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from itertools import pairwise
 
@@ -23,8 +23,10 @@ from batchdrop.records.scratch import LocalScratch
 from batchdrop.records.source import BytesSource
 from batchdrop.records.spec import InputSpec, OutputSpec
 from batchdrop.refusals import Refusals
+from tests.unit.records.drops import Impatient, patient
 
 ROWS = [{"id": str(n), "name": f"name {n}\n" * (n % 7), "n": n if n % 50 else "x"} for n in range(600)]
+
 DROPS = {
     "csv": b"id,name,n\n" + b"".join(f'{r["id"]},"{r["name"]}",{r["n"]}\r\n'.encode() for r in ROWS),
     "csv without an end": b"id,name,n\n" + b"\n".join(f'{r["id"]},"{r["name"]}",1'.encode() for r in ROWS),
@@ -34,10 +36,6 @@ DROPS = {
 }
 SPEC = InputSpec(id=("id",), types={"n": "integer"}, duplicates="reject")
 OUTPUT = OutputSpec("ndjson", 2000)
-
-
-class Impatient(Exception):
-    """Time is up."""
 
 
 @pytest.fixture(autouse=True, params=[777, 3000])
@@ -95,7 +93,7 @@ def test_an_interruption_loses_no_cut(name: str, monkeypatch: pytest.MonkeyPatch
         laps += 1
         assert laps < 200
         halt = Halt.from_json(json.loads(json.dumps(halts[-1].to_json()))) if halts else None
-        check, source = _patience(1), BytesSource("drop", DROPS[name])
+        check, source = patient(1), BytesSource("drop", DROPS[name])
         with suppress(Impatient):
             found = look(
                 source, SPEC, OUTPUT, cut_bytes=3000, halt=halt, keep=halts.append, check=check, scratch=scratch
@@ -104,16 +102,6 @@ def test_an_interruption_loses_no_cut(name: str, monkeypatch: pytest.MonkeyPatch
     packs = Packager(BytesSource("drop", DROPS[name]), SPEC, OUTPUT, found.inspection)
     assert [r for span in spans(found.inspection) for r in packs.replay(*span)] == list(packs.replay())
     assert len(found.inspection.cuts) > 2
-
-
-def _patience(calls: int) -> Callable[[], None]:
-    left = iter(range(calls))
-
-    def check() -> None:
-        if next(left, None) is None:
-            raise Impatient
-
-    return check
 
 
 def test_a_drop_that_is_cut_is_not_packaged_on_the_way() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -24,6 +23,7 @@ from batchdrop.records.packager import Packager, Packed
 from batchdrop.records.scratch import LocalScratch
 from batchdrop.records.source import BytesSource
 from batchdrop.records.spec import InputSpec, OutputFormat, OutputSpec
+from tests.unit.records.drops import Impatient, patient
 
 ROWS = [{"id": str(n), "name": f"name {n}" * (n % 7), "n": n} for n in range(400)]
 LINES = b"".join(json.dumps(row).encode() + b"\n" for row in ROWS)
@@ -97,28 +97,18 @@ def test_a_batch_that_is_never_sent_leaves_no_file_behind() -> None:
     del found
 
 
-class Impatient(Exception):
-    """Time is up."""
-
-
 def in_pieces(data: bytes, spec: InputSpec, patience: int) -> tuple[Looked, int]:
     """Look into a drop in as many goes as it takes, of so many blocks each; what each kept goes through JSON."""
     halts: list[str] = []
     scratch = LocalScratch()
     while True:
-        blocks = iter(range(patience))
-
-        def check(blocks: Iterator[int] = blocks) -> None:
-            if next(blocks, None) is None:
-                raise Impatient
-
         halt = Halt.from_json(json.loads(halts[-1])) if halts else None
         try:
             found = look(
                 BytesSource("drop", data),
                 spec,
                 None,
-                check=check,
+                check=patient(patience),
                 scratch=scratch,
                 halt=halt,
                 keep=lambda h: halts.append(json.dumps(h.to_json())),
@@ -170,11 +160,8 @@ def test_only_a_look_that_may_take_long_is_put_down(
     monkeypatch.setattr(expand_module, "BLOCK", 1000)
     kept: list[Halt] = []
 
-    def check() -> None:
-        raise Impatient
-
     with pytest.raises(Impatient):
-        look(BytesSource("drop", data), spec, None, check=check, keep=kept.append)
+        look(BytesSource("drop", data), spec, None, check=patient(0), keep=kept.append)
     assert bool(kept) == is_large
 
 

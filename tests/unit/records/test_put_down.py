@@ -24,7 +24,7 @@ from batchdrop.records.model import Checkpoint
 from batchdrop.records.scratch import ScratchGone
 from batchdrop.records.source import BytesSource
 from batchdrop.records.spec import Duplicates, InputSpec, OutputSpec
-from tests.unit.records.drops import gzipped, zipped
+from tests.unit.records.drops import Impatient, gzipped, patient, zipped
 
 OUTPUT = OutputSpec("ndjson", 700)
 FORMATS: dict[str, Callable[[list[dict[str, object]]], str]] = {
@@ -49,10 +49,6 @@ BREAKS: dict[str, Callable[[bytes], bytes]] = {
     "cut off": lambda data: data[: len(data) * 3 // 4],
     "broken": lambda data: data[: len(data) // 2] + b"\xff\xfe\xff" + data[len(data) // 2 :],
 }
-
-
-class Impatient(Exception):
-    """Time is up."""
 
 
 @dataclass
@@ -117,7 +113,7 @@ def in_goes(data: bytes, spec: InputSpec, goes: Iterator[tuple[int, bool]], scra
         patience, lives = next(goes, (1 << 30, True))
         halts: list[Halt] = []
         halt = Halt.from_json(json.loads(kept[-1])) if kept else None
-        check, source = _patience(patience), BytesSource("drop", data)
+        check, source = patient(patience), BytesSource("drop", data)
         try:
             found = look(source, spec, OUTPUT, check=check, scratch=scratch, halt=halt, keep=halts.append)
             found.tidy()
@@ -127,16 +123,6 @@ def in_goes(data: bytes, spec: InputSpec, goes: Iterator[tuple[int, bool]], scra
         except Impatient:
             kept += [json.dumps(h.to_json()) for h in halts if lives]
     raise AssertionError("it does not come to an end")
-
-
-def _patience(calls: int) -> Callable[[], None]:
-    left = iter(range(calls))
-
-    def check() -> None:
-        if next(left, None) is None:
-            raise Impatient
-
-    return check
 
 
 rows_of = st.lists(
@@ -261,7 +247,7 @@ def test_without_what_was_put_aside_a_look_cannot_go_on_and_says_so(stage: str) 
     with small(100):
         while not halts or halts[-1].ids["stage"] != stage:
             halt = halts[-1] if halts else None
-            source, check = BytesSource("drop", data), _patience(0)
+            source, check = BytesSource("drop", data), patient(0)
             with pytest.raises(Impatient):
                 look(source, spec, None, check=check, scratch=scratch, halt=halt, keep=halts.append)
         goes = len(halts)
@@ -284,7 +270,7 @@ def test_a_halt_of_an_earlier_version_is_not_gone_on_from() -> None:
     data = FORMATS["csv"]([{"id": str(n), "n": 1, "t": ""} for n in range(2000)]).encode()
     halts: list[Halt] = []
     with small(100), pytest.raises(Impatient):
-        look(BytesSource("drop", data), InputSpec(), None, check=_patience(0), keep=halts.append)
+        look(BytesSource("drop", data), InputSpec(), None, check=patient(0), keep=halts.append)
     kept = halts[0].to_json()
     assert Halt.from_json(kept) == halts[0]
     assert Halt.from_json({k: v for k, v in kept.items() if k in ("inspection", "at", "digest")}) is None

@@ -15,7 +15,7 @@ from batchdrop.records import expand
 from batchdrop.records.refused import Counted, count_refused
 from batchdrop.records.source import BytesSource
 from batchdrop.records.spec import InputSpec
-from tests.unit.records.drops import ANY, refusal
+from tests.unit.records.drops import ANY, patient, refusal
 
 BAD = b"\xff"  # no UTF-8
 ROWS = b"id,name\n" + b"".join(b"%d,ann\n" % n for n in range(2000))
@@ -23,17 +23,6 @@ ROWS = b"id,name\n" + b"".join(b"%d,ann\n" % n for n in range(2000))
 
 def counted(data: bytes, spec: InputSpec = ANY, check: Callable[[], None] = lambda: None) -> Counted:
     return count_refused(BytesSource("drop", data), spec, refusal(data, spec), check)
-
-
-def times(calls: int) -> Callable[[], None]:
-    """Time that is up after so many looks at the clock."""
-    left = iter(range(calls))
-
-    def check() -> None:
-        if next(left, None) is None:
-            raise TimeoutError
-
-    return check
 
 
 @pytest.mark.parametrize(
@@ -91,8 +80,8 @@ def test_when_time_is_up_those_that_were_read_stand_and_that_they_may_not_be_all
     data = ROWS + b"9," + BAD + b"\n" + b"1,x\n" * 1000
     with patch.object(expand, "BLOCK", 500):
         assert counted(data) == (3001, True)
-        late = counted(data, check=times(0))
-        later = counted(data, check=times(4))
+        late = counted(data, check=patient(0))
+        later = counted(data, check=patient(4))
     assert 1900 < late.records < later.records < 3001
     assert not late.is_all
     assert not later.is_all
@@ -104,4 +93,4 @@ def test_time_is_seen_to_pass_on_the_way_to_what_was_not_read_of_a_packed_file()
     refused.read = (len(ROWS) - 12, 1998)
     with patch.object(expand, "BLOCK", 500):
         assert count_refused(BytesSource("drop", data), ANY, refused, lambda: None) == (2000, True)
-        assert count_refused(BytesSource("drop", data), ANY, refused, times(9)) == (1998, False)
+        assert count_refused(BytesSource("drop", data), ANY, refused, patient(9)) == (1998, False)
