@@ -114,4 +114,4 @@ lock:
 
 clean:
 	@if [ -x $(BIN)/batchdrop ]; then $(BIN)/batchdrop down; fi
-	rm -rf $(VENV) .aws-sam .batchdrop .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) $(GATES) .venv-bench .arm64 $(KERNEL) $(KERNEL).made-of .aws-sam .batchdrop .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
