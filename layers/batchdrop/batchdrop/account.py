@@ -62,7 +62,7 @@ def outcome_of(job: Job, batches: Sequence[Batch], counts: Counts, now: int) -> 
         return JobOutcome.CANCELED, "canceled on request"
     if BatchState.SUBMITTED in states or (now >= job.deadline_at and not job.packaged_at):
         return JobOutcome.TIMED_OUT, "not done by its deadline"
-    if job.failure and not (_is_canceled(job) and not counts.unprocessed):  # a cancel when all had been sent is none
+    if job.failure and not (job.gave_up_canceled and not counts.unprocessed):  # a cancel when all had been sent is none
         return JobOutcome.FAILED, str(job.failure.get("message", ""))
     if BatchState.HANDED_OVER in states:
         return JobOutcome.HANDED_OVER, "handed over; the vendor does not say what became of it"
@@ -77,11 +77,7 @@ def outcome_of(job: Job, batches: Sequence[Batch], counts: Counts, now: int) -> 
 def _is_cut_short(job: Job, counts: Counts) -> bool:
     """Whether not every record has an outcome; of a drop that was not looked into, not even their number is known."""
     told = counts.accepted + counts.rejected + counts.invalid
-    return told < counts.records or (_is_canceled(job) and not counts.records)
-
-
-def _is_canceled(job: Job) -> bool:
-    return job.failure.get("reason") == "canceled"
+    return told < counts.records or (job.gave_up_canceled and not counts.records)
 
 
 def _by_counts(counts: Counts, batches: Sequence[Batch]) -> tuple[JobOutcome, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from batchdrop.drop import READY, Drop, job_id
+from batchdrop.drop import Drop, job_id
 from batchdrop.errors import DropRefused, RouteError
 from batchdrop.job import Job
 from batchdrop.members import pinned
@@ -48,7 +48,7 @@ def claim_again(world: World, drop: Drop, old: Job, *, same_content: bool = True
     if same_content and old.members:  # the versions that were pinned then, whatever became of the folder since
         job.members, job.size = old.members, old.size
     else:
-        _pin_members(world, job, route)
+        _pin_members(world, drop, job, route)
     job, ours = world.ledger.claim(job)
     if not ours and not job.previous:  # the drop's own event was faster
         job = world.ledger.change(job, {"previous": old.job_id}, {})
@@ -58,7 +58,7 @@ def claim_again(world: World, drop: Drop, old: Job, *, same_content: bool = True
 
 def _claim(world: World, drop: Drop, route: Route | None, problem: str, lease: dict[str, Any]) -> tuple[Job, bool]:
     new = _new_job(drop, route, problem, lease, world.ledger.now())
-    _pin_members(world, new, route)
+    _pin_members(world, drop, new, route)
     job, ours = world.ledger.claim(new)
     if not job.is_closed:
         world.workflow.start(job.execution, job.job_id)
@@ -136,9 +136,9 @@ def _new_job(drop: Drop, route: Route | None, problem: str, lease: dict[str, Any
     )
 
 
-def _pin_members(world: World, job: Job, route: Route | None) -> None:
+def _pin_members(world: World, drop: Drop, job: Job, route: Route | None) -> None:
     """Pin the objects of a set as they are now: later changes to the folder make another drop."""
-    if route is None or job.key.rpartition("/")[2] != READY:
+    if route is None or not drop.is_marker:
         return
     try:
         job.members = pinned(job, world.objects)

@@ -76,10 +76,6 @@ class RejectLines:
         """The refusals of some of the lines, where they are neither CSV nor an array."""
         return self._complete(_from_lines(lines, self.spec))
 
-    def is_array(self) -> bool:
-        with self.open() as file:
-            return _is_array(next(_begun(lines_of(file)), b""))
-
     def _complete(self, rejects: Iterable[Reject]) -> Iterator[Reject]:
         code, message = self.otherwise
         for found in rejects:
@@ -97,7 +93,7 @@ def rejects_in(lines: Iterable[bytes], spec: IdSpec, *, as_csv: bool) -> Iterato
     left = _begun(lines)
     first = next(left, b"")
     whole = chain((first,), left)
-    if _is_array(first):
+    if is_array(first):
         return _from_array(whole, spec)
     if as_csv and not first.removeprefix(BOM).lstrip().startswith(b"{"):
         return _from_csv(_texts(whole), spec)
@@ -113,8 +109,8 @@ def _texts(lines: Iterable[bytes]) -> Iterator[str]:
     return (line.decode("utf-8", "replace").removeprefix("\ufeff") for line in lines)
 
 
-def _is_array(first: bytes) -> bool:
-    """Whether a file that begins with this line is one array; others begin their lines with `[ERROR]`."""
+def is_array(first: bytes) -> bool:
+    """Whether a file that begins with this line, or more, is one array; others begin their lines with `[ERROR]`."""
     return bool(_ARRAY.match(first))
 
 

@@ -218,11 +218,8 @@ class Closing:
             self._parts.write(part, rows_of_batch(records, refusals, parcels.rejects(), tally, whole), tally)
         except (ObjectGone, ObjectRefused) as error:
             self._unless_for_good(error)
-            return (
-                Tally(matched=len(refusals)),
-                "",
-                [f"batch {batch.n}: the drop is gone, so its rejects have no lines"],
-            )
+            lost = f"batch {batch.n}: the drop is gone, so its rejects have no lines"
+            return Tally(matched=len(refusals)), "", [lost]
         return tally, part, []
 
     def _unless_for_good(self, error: Exception) -> None:

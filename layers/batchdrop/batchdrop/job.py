@@ -106,6 +106,11 @@ class Job(_Stored):
         """Whether it was canceled before an operator decided: what is not decided on is not sent."""
         return 0 < self.cancel_at <= self.reopened_at
 
+    @property
+    def gave_up_canceled(self) -> bool:
+        """Whether a cancel ended its submission."""
+        return bool(self.failure.get("reason") == "canceled")
+
     def ended(self) -> JobOutcome | None:
         return JobOutcome(self.outcome) if self.outcome else None
 

@@ -118,8 +118,7 @@ class FileParcels:
         return self.packager.find(wanted, _checkpoint(start) or self.begins, _checkpoint(end) or self.ends, stop)
 
     def rejects(self) -> RejectsWriter:
-        found, given = self.inspection, self.input
-        return RejectsWriter.for_format(found.format, found.header, given.delimiter, given.quote, given.encoding)
+        return RejectsWriter.for_file(self.inspection.format, self.inspection.header, self.input)
 
 
 def _checkpoint(data: dict[str, Any] | None) -> Checkpoint | None:

@@ -16,6 +16,11 @@ def folder(job: Job) -> str:
     return f"{route_folder(job.route)}{day:%Y/%m/%d}/{job.job_id}/"
 
 
+def workplace(job_id: str) -> str:
+    """`work/<job_id>/`: what a job needs only until its report is written."""
+    return f"work/{job_id}/"
+
+
 def route_folder(route: str) -> str:
     """`jobs/<route>/`; what cannot be a route's name, because it is only what somebody's key began with, shares one."""
     return f"jobs/{route if NAME.fullmatch(route) else '_unknown'}/"

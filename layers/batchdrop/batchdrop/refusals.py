@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from itertools import islice
+from itertools import chain, dropwhile, islice
 
 from batchdrop.destinations.base import Reject
-from batchdrop.errorfile import LONGEST_LINE, RejectLines
+from batchdrop.errorfile import LONGEST_LINE, RejectLines, is_array
 from batchdrop.records.verdicts import LineForm, Refusal, Verdicts
 
 SAMPLE = 100  # rejects shown in a report
@@ -54,12 +54,16 @@ class Refusals:
 def _read(told: RejectLines, into: Verdicts) -> None:
     """The refusals of these lines: plain ones thousands at a time, the others as if they were iterated."""
     form = LineForm(told.spec.fields, told.spec.joiner, told.codes, told.messages, told.otherwise)
-    if told.as_csv or not form.is_plain or told.is_array():
+    if told.as_csv or not form.is_plain:
         into.add(told)
         return
     with told.open() as file:
-        data = b""
-        while block := file.read(_BLOCK):
+        blocks = dropwhile(lambda block: not block.strip(), iter(lambda: file.read(_BLOCK), b""))
+        first, data = next(blocks, b""), b""
+        if is_array(first):
+            into.add(told)
+            return
+        for block in chain((first,), blocks):
             data += block
             at = into.read(form, data, 0)
             while end := data.find(b"\n", at) + 1:

@@ -9,6 +9,7 @@ from typing import Any
 
 from batchdrop.job import Batch, Job, Piece
 from batchdrop.matching import Tally
+from batchdrop.places import workplace
 from batchdrop.ports import ObjectRef
 from batchdrop.refusals import SAMPLE
 from batchdrop.world import World
@@ -33,7 +34,7 @@ class RejectParts:
 
     @property
     def place(self) -> str:
-        return f"work/{self.job.job_id}/"
+        return workplace(self.job.job_id)
 
     @property
     def bucket(self) -> str:

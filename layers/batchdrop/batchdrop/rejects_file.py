@@ -31,7 +31,7 @@ class Progress:
     parts: str  # which they are: what was made of others is of no use
     noted: int = 0
     sample: list[dict[str, Any]] = field(default_factory=list)
-    reasons: list[list[Any]] = field(default_factory=list)  # outcome, code, message, count
+    reasons: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # by outcome, code and message
     upload: str = ""
     marks: list[str] = field(default_factory=list)
     written: int = 0  # bytes
@@ -39,17 +39,23 @@ class Progress:
     def note(self, told: dict[str, Any]) -> None:
         self.noted += 1
         self.sample += told["sample"][: SAMPLE - len(self.sample)]
-        summed: Counter[tuple[str, str, str]] = Counter()
-        for outcome, code, message, count in [*self.reasons, *told["reasons"]]:
+        for outcome, code, message, count in told["reasons"]:
             key = (outcome, code, message)
-            summed[key if key in summed or len(summed) < _MOST_REASONS else (outcome, code, "")] += count
-        self.reasons = [[*key, count] for key, count in summed.items()]
+            is_told = key in self.reasons or len(self.reasons) < _MOST_REASONS
+            self.reasons[key if is_told else (outcome, code, "")] += count
 
     def most(self) -> list[dict[str, Any]]:
         """The most frequent reasons."""
-        names = ("outcome", "code", "message", "count")
-        most = sorted(self.reasons, key=lambda reason: -int(reason[3]))
-        return [dict(zip(names, reason, strict=True)) for reason in most[:20]]
+        names = ("outcome", "code", "message")
+        return [dict(zip(names, key, strict=True)) | {"count": n} for key, n in self.reasons.most_common(20)]
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "reasons": [[*key, count] for key, count in self.reasons.items()]}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Progress:
+        reasons = Counter({(outcome, code, message): n for outcome, code, message, n in data["reasons"]})
+        return cls(**{**data, "reasons": reasons})
 
 
 class RejectsFile:
@@ -74,7 +80,7 @@ class RejectsFile:
                 self.told.note(self._source.notes(part))
             self._write()
         except OutOfTime:
-            self._world.objects.put(self._bucket, self._kept_at, json.dumps(asdict(self.told)).encode())
+            self._world.objects.put(self._bucket, self._kept_at, json.dumps(self.told.to_json()).encode())
             raise
         except ObjectGone:  # the upload: it was completed just before its worker died, or lies two days back
             self._world.objects.delete(self._bucket, self._kept_at)
@@ -95,7 +101,7 @@ class RejectsFile:
         if not self._is_kept:
             return fresh
         with self._world.objects.open(ObjectRef(self._bucket, self._kept_at)) as body:
-            found = Progress(**json.loads(body.read()))
+            found = Progress.from_json(json.loads(body.read()))
         return found if found.parts == fresh.parts else fresh
 
     # --- its bytes ---

@@ -17,6 +17,6 @@ def writer_without_route(job: Job) -> RejectsWriter | None:
         return None
     found = job.inspection
     if "format" in found:
-        return RejectsWriter.for_format(found["format"], found["header"], given.delimiter, given.quote, given.encoding)
+        return RejectsWriter.for_file(found["format"], found["header"], given)
     is_zip = any("as" in entry for entry in entries_of(found))
     return RejectsWriter.for_format("ndjson", encoding=given.encoding if is_zip else "utf-8")

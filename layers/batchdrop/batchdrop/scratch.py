@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from batchdrop.errors import ObjectGone, ObjectRefused
+from batchdrop.places import workplace
 from batchdrop.ports import ObjectRef, Objects
 from batchdrop.records.scratch import ScratchGone
 
@@ -31,4 +32,4 @@ class ObjectScratch:
         self.objects.delete(self.bucket, self._key(name))
 
     def _key(self, name: str) -> str:
-        return f"work/{self.job_id}/ids/{name}"
+        return f"{workplace(self.job_id)}ids/{name}"

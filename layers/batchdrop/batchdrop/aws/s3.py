@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
 from typing import Any, BinaryIO, cast
 
 from botocore.exceptions import ClientError, IncompleteReadError, ReadTimeoutError, ResponseStreamingError
@@ -49,10 +51,8 @@ class S3Objects:
 
     def head(self, ref: ObjectRef) -> ObjectRef:
         version = {"VersionId": ref.version_id} if ref.version_id else {}
-        try:
+        with _translating():
             found = self._client.head_object(Bucket=ref.bucket, Key=ref.key, **version)
-        except ClientError as error:
-            raise _translated(error) from None
         version_id = str(found.get("VersionId") or ref.version_id)
         return ObjectRef(ref.bucket, ref.key, version_id, int(found["ContentLength"]), ref.modified)
 
@@ -93,43 +93,39 @@ class S3Objects:
         if len(first) < _PART:
             self.put(bucket, key, first, content_type=content_type)
             return len(first)
-        return self._multipart(bucket, key, first, parts, {"ContentType": content_type} if content_type else {})
+        return self._multipart(self.begin(bucket, key, content_type=content_type), chain((first,), parts))
 
-    def _multipart(self, bucket: str, key: str, first: bytes, rest: Iterator[bytes], extra: dict[str, str]) -> int:
-        where = {"Bucket": bucket, "Key": key}
-        upload = where | {"UploadId": self._client.create_multipart_upload(**where, **extra)["UploadId"]}
-        done, size = [], 0
+    def _multipart(self, upload: Upload, parts: Iterable[bytes]) -> int:
+        marks, size = [], 0
         try:
-            for n, part in enumerate(_chain(first, rest), 1):
-                answer = self._client.upload_part(**upload, PartNumber=n, Body=part)
-                done.append({"ETag": answer["ETag"], "PartNumber": n})
+            for number, part in enumerate(parts, 1):
+                marks.append(self._add(upload, number, part))
                 size += len(part)
-            self._client.complete_multipart_upload(**upload, MultipartUpload={"Parts": done})
+            self._complete(upload, marks)
         except BaseException:
-            self._client.abort_multipart_upload(**upload)
+            self._client.abort_multipart_upload(**_where(upload))
             raise
         return size
 
     def begin(self, bucket: str, key: str, *, content_type: str = "") -> Upload:
         extra = {"ContentType": content_type} if content_type else {}
-        return Upload(
-            bucket, key, str(self._client.create_multipart_upload(Bucket=bucket, Key=key, **extra)["UploadId"])
-        )
+        begun = self._client.create_multipart_upload(Bucket=bucket, Key=key, **extra)
+        return Upload(bucket, key, str(begun["UploadId"]))
 
     def add(self, upload: Upload, number: int, block: bytes) -> str:
-        where = {"Bucket": upload.bucket, "Key": upload.key, "UploadId": upload.id}
-        try:
-            return str(self._client.upload_part(**where, PartNumber=number, Body=block)["ETag"])
-        except ClientError as error:
-            raise _translated(error) from None
+        with _translating():
+            return self._add(upload, number, block)
 
     def complete(self, upload: Upload, marks: Sequence[str]) -> None:
-        where = {"Bucket": upload.bucket, "Key": upload.key, "UploadId": upload.id}
+        with _translating():
+            self._complete(upload, marks)
+
+    def _add(self, upload: Upload, number: int, block: bytes) -> str:
+        return str(self._client.upload_part(**_where(upload), PartNumber=number, Body=block)["ETag"])
+
+    def _complete(self, upload: Upload, marks: Sequence[str]) -> None:
         parts = [{"ETag": mark, "PartNumber": number} for number, mark in enumerate(marks, 1)]
-        try:
-            self._client.complete_multipart_upload(**where, MultipartUpload={"Parts": parts})
-        except ClientError as error:
-            raise _translated(error) from None
+        self._client.complete_multipart_upload(**_where(upload), MultipartUpload={"Parts": parts})
 
     def delete(self, bucket: str, key: str) -> None:
         self._client.delete_object(Bucket=bucket, Key=key)
@@ -177,9 +173,16 @@ def _skip(body: Any, size: int) -> None:
         size -= len(block)
 
 
-def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
+def _where(upload: Upload) -> dict[str, str]:
+    return {"Bucket": upload.bucket, "Key": upload.key, "UploadId": upload.id}
+
+
+@contextmanager
+def _translating() -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        raise _translated(error) from None
 
 
 def _translated(error: ClientError) -> Exception:

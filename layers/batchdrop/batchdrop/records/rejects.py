@@ -11,6 +11,7 @@ from batchdrop.records.columns import OUR_COLUMNS, UNREAD, is_ours
 from batchdrop.records.csvcodec import cells_of
 from batchdrop.records.model import SourceRecord
 from batchdrop.records.safecell import protect, restore
+from batchdrop.records.spec import InputSpec
 from batchdrop.records.utf8 import BOM
 from batchdrop.records.verdicts import RowForm
 from batchdrop.storable import storable
@@ -39,6 +40,11 @@ class RejectsWriter:
     ) -> RejectsWriter:
         """A writer for a drop of this format (`csv`, `json` or `ndjson`)."""
         return cls(header if format_ == "csv" else None, delimiter, quote, encoding)
+
+    @classmethod
+    def for_file(cls, format_: str, header: Sequence[str], given: InputSpec) -> RejectsWriter:
+        """A writer for a file that was read as `given`."""
+        return cls.for_format(format_, header, given.delimiter, given.quote, given.encoding)
 
     @property
     def form(self) -> RowForm | None:

@@ -13,6 +13,7 @@ from typing import BinaryIO, cast
 
 from zlib_ng import zlib_ng
 
+from batchdrop.blocks import in_blocks
 from batchdrop.errors import DropRefused
 from batchdrop.records.expand import guarded
 from batchdrop.records.zipentry import DAMAGE, check_entry, damaged, read_directory
@@ -58,7 +59,7 @@ class _Entry:
     def pieces(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield self._local()
         packer = zlib_ng.compressobj(_LEVEL, zlib_ng.DEFLATED, -15, 9)
-        for chunk in _even(chunks):
+        for chunk in in_blocks(chunks, _CHUNK):  # what comes out of the packer depends on what goes in at once
             self.crc = zlib.crc32(chunk, self.crc)
             self.size += len(chunk)
             if piece := packer.compress(chunk):
@@ -103,18 +104,6 @@ class _Entry:
             + self.name
             + extra
         )
-
-
-def _even(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in pieces of one size: what comes out of the packer depends on what goes in at once."""
-    held = bytearray()
-    for chunk in chunks:
-        held += chunk
-        while len(held) >= _CHUNK:
-            yield bytes(held[:_CHUNK])
-            del held[:_CHUNK]
-    if held:
-        yield bytes(held)
 
 
 def _end(count: int, size: int, offset: int) -> bytes:

@@ -64,7 +64,7 @@ def report_document(
 
 def _failure(job: Job, outcome: JobOutcome) -> dict[str, Any] | None:
     """Why not all was sent. A cancel that came when all had been is not why the vendor refused it."""
-    is_none = outcome.is_success or (outcome is JobOutcome.FAILED and job.failure.get("reason") == "canceled")
+    is_none = outcome.is_success or (outcome is JobOutcome.FAILED and job.gave_up_canceled)
     return None if is_none else job.failure or None
 
 
