@@ -85,12 +85,12 @@ def _batch(batch: Batch) -> dict[str, Any]:
 
 COLUMNS = ("job", "route", "state", "records", "accepted", "not accepted", "size", "drop", "since")
 _LONGEST = 60  # characters of a drop's name in a list for people
-BRIEF = ("job", "route", "state", "records", "accepted", "size", "drop", "since")
+BRIEF = ("job", "route", "state", "records", "accepted", "size", "drop", "since (UTC)")
 
 
 def row(job: Job) -> tuple[object, ...]:
     """A job as a line of the list of jobs, by `COLUMNS`."""
-    since = (summary(job)["created_at"] or "")[:19]
+    since = (summary(job)["created_at"] or "")[:19] + "Z"
     return job.job_id, job.route, state(job), *tally(job), size(job.size), _drop(job), since
 
 

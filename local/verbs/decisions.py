@@ -39,7 +39,8 @@ def cancel(job: JobId, *, on: Stack = None, json: Json = False) -> None:
     if json:
         show.as_json(describe.summary(canceled) | {"expected_by": expected})
     else:
-        told = f"job {canceled.job_id} is canceled when it is next looked at, expected by {expected}"
+        told = f"nothing more of job {canceled.job_id} is sent, and its vendor is asked to stop, where it can"
+        told += f", when the job is next looked at, expected by {expected}"
         show.say(f"{told}; batchdrop watch {describe.short(canceled)}")
 
 
@@ -98,8 +99,9 @@ def rerun(
 
     With --only-rejected, the records that were invalid, rejected or
     unprocessed are dropped again as they are: for when the cause lay with
-    the route or the vendor. To mend the records themselves, see batchdrop
-    rejects.
+    the route or the vendor. This can be done once: what is not accepted
+    then is in the new job's own rejects. To mend the records themselves, see
+    batchdrop rejects.
 
     \b
     Examples:

@@ -45,8 +45,9 @@ def check(
     """Dry run: what would be sent, batch by batch, and every record that would not, with its line and the reason.
 
     By the code that sends it, without any network: a route goes by its
-    file, or by its name as this machine last saw it. Exits 1 when nothing
-    of the file could be sent, 4 when some records could not.
+    file, or by its name as this machine last saw it (batchdrop down forgets
+    it). Exits 1 when nothing of the file could be sent, 4 when some records
+    could not.
 
     \b
     Examples:

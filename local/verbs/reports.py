@@ -80,20 +80,28 @@ def rejects(
     """
     from local.connection import connect
 
+    if output.is_file():
+        raise Trouble(f"{output} is there already, perhaps with what was mended: name another file, or remove it first")
     world = connect(on)
     found = _ended(world, job)
-    name = jsonlib.loads(_read(world, found, "report.json"))["rejects_file"]
-    with _open(world, found, name) as body:
+    told = jsonlib.loads(_read(world, found, "report.json"))
+    with _open(world, found, told["rejects_file"]) as body:
         if str(output) == "-":
             shutil.copyfileobj(body, sys.stdout.buffer)
             return
         _write(body, output)
     if json:
         show.as_json({"file": str(output), "bytes": output.stat().st_size})
-    elif found.counts.get("records") == found.counts.get("accepted"):
-        show.say(f"{output}: no record is in it, since all were accepted")
     else:
-        show.say(f"{output}: mend the records, then drop the file again; our own columns are ignored then")
+        show.say(f"{output}: {_what_to_do(found, told)}")
+
+
+def _what_to_do(job: Job, told: dict[str, Any]) -> str:
+    if told["rejects"]:
+        return "mend the records, then drop the file again; our own columns are ignored then"
+    if job.counts.get("records") == job.counts.get("accepted"):
+        return "no record is in it, since all were accepted"
+    return f"no record is in it; batchdrop report {describe.short(job)} says why, and what to do"
 
 
 def _write(body: BinaryIO, output: Path) -> None:

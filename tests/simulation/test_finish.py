@@ -69,6 +69,19 @@ def test_no_fault_while_it_is_told_loses_or_repeats_a_row() -> None:
             assert rejects(simulation) == whole, choice
 
 
+def test_a_job_that_is_still_to_be_sent_is_not_ended_by_whoever_starts_its_finish() -> None:
+    with Simulation(scenario("lookup")) as simulation:
+        simulation.drop()
+        simulation.kernel.run(simulation.kernel.now + HOUR, lambda: bool(simulation.jobs()))
+        answers: list[Any] = []
+        event = {"job_id": simulation.job.job_id}
+        simulation.cloud.run("finish", event, lambda answer, _: answers.append(answer))
+        simulation.drain()
+        assert simulation.check() == []
+        assert answers == [{**event, "next": "wait", "outcome": "", "success": False, "seconds": 60}]
+        assert simulation.report()["outcome"] == "completed_with_rejects"
+
+
 # --- what it takes is no longer there ---
 
 
@@ -146,6 +159,28 @@ def test_a_canceled_job_whose_route_is_no_longer_valid_does_not_wait_for_its_dea
         assert simulation.check() == []
         assert simulation.report()["outcome"] == "canceled"
         assert simulation.job.closed_at < simulation.job.created_at + HOUR * 1000
+
+
+def test_what_could_not_be_asked_without_a_route_is_asked_when_the_held_job_goes_on() -> None:
+    chosen = scenario("hold")
+    number = next(n for n, c in enumerate(run(chosen).calls) if c[0] == "submit" and c[1].startswith("http POST"))
+    with Simulation(chosen, 0, Plan([(number, "reset_after")])) as simulation:
+        simulation.drop()
+        simulation.kernel.run(simulation.kernel.now + 4 * HOUR, lambda: "succeeded" in _states(simulation))
+        settings = simulation.world.settings
+        _narrow(simulation)
+        simulation.drain(hours=12)
+        assert (simulation.report()["outcome"], simulation.report()["counts"]["unconfirmed"]) == ("held", 4)
+        simulation.world.settings, simulation.watch.operated = settings, True
+        operate.resolve(simulation.world, simulation.job.job_id, "abandon")
+        simulation.drain()
+        assert simulation.check() == []
+        counts = simulation.report()["counts"]
+        assert (counts["unconfirmed"], counts["accepted"] + counts["rejected"]) == (2, 2)
+
+
+def _states(simulation: Simulation) -> list[str]:
+    return [batch.state for batch in simulation.batches()] if simulation.jobs() else []
 
 
 # --- results that are not to be had ---

@@ -67,6 +67,8 @@ def finish(world: World, invocation: Invocation, job_id: str) -> Finished:
         return Finished("done", "unknown")
     if job.is_closed:
         return _done(job)
+    if _is_to_be_sent(job, world.ledger.now()):
+        return Finished("wait", seconds=60)
     until = world.ledger.now() + int(1000 * (invocation.time_left() + world.settings.lease_margin))
     taken = world.ledger.acquire(job, invocation.owner, until)
     if taken is None:
@@ -77,6 +79,11 @@ def finish(world: World, invocation: Invocation, job_id: str) -> Finished:
         with suppress(Exception):
             world.ledger.release(taken, invocation.owner, {})
         raise
+
+
+def _is_to_be_sent(job: Job, now: int) -> bool:
+    """Whether somebody may submit of it yet: its report would not be the last word."""
+    return bool(job.config) and not (job.packaged_at or job.stops or now >= job.deadline_at)
 
 
 def _done(job: Job) -> Finished:
@@ -114,12 +121,12 @@ class Closing:
             return self._later("again", 0)
 
     def _later(self, next_: str, seconds: int, tries: int = 0) -> Finished:
-        self.world.ledger.release(self.job, self.invocation.owner, {"tries": tries})
+        self.world.ledger.release(self.job, self.invocation.owner, {"finish_tries": tries})
         return Finished(next_, seconds=seconds)
 
     def _try_again(self, after: float) -> Finished:
         """Ever more seldom, as an execution's history is limited; the last time when nothing more is waited for."""
-        tries = 0 if self.got_on else self.job.tries
+        tries = 0 if self.got_on else self.job.finish_tries
         until = self.job.deadline_at + GRACE * 1000
         cap = max(BACKOFF_CAP, (until - self.job.created_at) / 1000 / MOST_TRIES)
         left = (until - self.world.ledger.now()) / 1000 + 1
@@ -172,6 +179,7 @@ class Closing:
         changes = {
             "counts": counts.as_dict(),
             "inferred": inferred,
+            "unasked": self.route is None and batch.status in _ASKABLE,
             "warnings": warnings,
             "unmatched": tally.unmatched,
             "results": collected.results if collected else [],
@@ -242,7 +250,10 @@ class Closing:
             self._is_late,
             self._unless_for_good,
         )
-        return unsent.account(batches)
+        try:
+            return unsent.account(batches)
+        finally:
+            self.got_on = self.got_on or unsent.got_on
 
     def _uncounted(self, batches: list[Batch]) -> Counts:
         """Of a drop that is not read: what nobody looked into is as good as invalid, the rest was never sent."""

@@ -73,6 +73,7 @@ class Job(_Stored):
     cancel_at: int = 0
     reopened_at: int = 0  # an operator decided on batches of it
     # the end
+    finish_tries: int = 0  # in a row, of what is needed for the report, without progress
     outcome: str = ""
     closed_at: int = 0
     counts: dict[str, int] = field(default_factory=dict)
@@ -164,6 +165,7 @@ class Batch(_Stored):
     collected_at: int = 0
     counts: dict[str, int] = field(default_factory=dict)  # once collected; `invalid` included
     inferred: bool = False
+    unasked: bool = False  # its account was closed without asking the vendor, for want of a valid route
     unmatched: list[dict[str, str]] = field(default_factory=list)
     results: list[str] = field(default_factory=list)
     part: str | None = None  # of the rejects file: the one its rows are in; None: a version before did not say

@@ -279,9 +279,19 @@ class Ledger:
 
 RETENTION = 400 * 86400  # seconds an item stays in the ledger: longer than any queue can redeliver its drop
 _OPEN = tuple(str(s) for s in BatchState if s.is_open)
-_OF_THE_RUN = ("closed_at", "outcome", "counts", "hint_at", "task_token", "lease_until", "not_before")
+_OF_THE_RUN = ("closed_at", "outcome", "counts", "finish_tries", "hint_at", "task_token", "lease_until", "not_before")
 _OF_THE_SPAN = ("packaged_at", "failure", "not_before", "refusals")
-_OF_THE_ACCOUNT = ("collected_at", "counts", "done_at", "doubt_at", "unmatched", "results", "inferred", "part")
+_OF_THE_ACCOUNT = (
+    "collected_at",
+    "counts",
+    "done_at",
+    "doubt_at",
+    "unmatched",
+    "results",
+    "inferred",
+    "unasked",
+    "part",
+)
 _ENDING: dict[str, Expect] = {"closed_at": Absent()}
 
 

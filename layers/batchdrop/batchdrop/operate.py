@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Literal
 
 from batchdrop.arrive import claim_again
@@ -67,7 +68,7 @@ def resolve(world: World, job_id_: str, decision: Decision, receipt: str = "", b
     decisions = {b.n: _decision(world, route, b, decision, receipt) for b in chosen}
     _set_aside_report(world, job)
     for each in batches:
-        if each.n in decisions or each.status.is_open:  # those that are open go on too, and are counted anew
+        if each.n in decisions or each.status.is_open or each.unasked:  # the others go on too, and are counted anew
             world.ledger.decide(each, decisions.get(each.n) or _as_it_stands(each))
     return _go_on(world, job, route, sends_again=decision == "resubmit")
 
@@ -91,8 +92,8 @@ def _numbers(batches: list[Batch]) -> str:
 
 
 def _as_it_stands(batch: Batch) -> dict[str, object]:
-    """What is kept of a batch that nobody decided on: since when it is in doubt."""
-    return {"doubt_at": batch.doubt_at} if batch.doubt_at else {}
+    """What is kept of a batch that nobody decided on: since when it is in doubt, or done."""
+    return {name: at for name in ("doubt_at", "done_at") if (at := getattr(batch, name))}
 
 
 def _go_on(world: World, job: Job, route: Route, *, sends_again: bool) -> Job:
@@ -172,9 +173,23 @@ def _drop_rejects(world: World, old: Job) -> Drop:
     name = str(report["rejects_file"])
     found = world.objects.head(ObjectRef(bucket, place + name))
     key = f"drops/{old.route}/{old.job_id}.{name}"
+    _must_be_new(world, old, key)
     with world.objects.open(found) as body:
         world.objects.put(old.bucket, key, body.read())
-    ref = world.objects.head(ObjectRef(old.bucket, key))
+    return _drop_at(world, old.bucket, key)
+
+
+def _must_be_new(world: World, old: Job, key: str) -> None:
+    with suppress(ObjectGone):
+        again = _drop_at(world, old.bucket, key).job_id
+        raise CannotOperate(
+            f"what job {old.job_id} did not accept was dropped again before, as job {again}: "
+            f"see `batchdrop show {again}`; to drop it once more, `batchdrop rejects {old.job_id} -o FILE`"
+        )
+
+
+def _drop_at(world: World, bucket: str, key: str) -> Drop:
+    ref = world.objects.head(ObjectRef(bucket, key))
     return Drop(ref.bucket, ref.key, ref.version_id, ref.size)
 
 

@@ -47,6 +47,7 @@ class Unsent:
     owner: str
     is_late: Callable[[], bool]
     unless_for_good: Callable[[Exception], None]  # raises where the drop may be readable later
+    got_on: bool = False  # a piece was closed
 
     def account(self, batches: Sequence[Batch]) -> list[Piece]:
         """All of it; `OutOfTime` where it takes another invocation."""
@@ -79,6 +80,7 @@ class Unsent:
             piece.warnings = [f"not all of the unsent records could be counted: {error}"]
         piece.end, piece.last = stop.place, not stop.place
         piece.counts = Counts(invalid=tally.invalid, unprocessed=tally.whole).as_dict()
+        self.got_on = True
         return self.world.ledger.keep_piece(piece)
 
     def _rows(self, piece: Piece, tally: Tally, stop: _Stop) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ import pytest
 
 from batchdrop.destinations.base import Collected, Reject
 from batchdrop.destinations.mediarithmics import Mediarithmics
-from batchdrop.operate import rerun
+from batchdrop.operate import CannotOperate, rerun
 from tests.unit.destinations.sets_fixtures import Desk, mediarithmics_desk
 
 ID = "user_account_id"
@@ -46,4 +46,6 @@ def test_rejects_are_taken_again_by_their_route(
     second = desk.run(job)
 
     assert (first["counts"]["rejected"], second["counts"]["accepted"], second["outcome"]) == (1, 1, "completed")
+    with pytest.raises(CannotOperate, match=f"was dropped again before, as job {job}"):
+        rerun(desk, first["job_id"], only_rejected=True)
     assert second["batches"][0]["sha256"] == hashlib.sha256(LINES.partition("\n")[0].encode() + b"\n").hexdigest()

@@ -143,6 +143,7 @@ def test_rejects_are_fetched_byte_for_byte(run: Run, shop: Shop, tmp_path: Path)
     shop.put_result(job, "report.json", json.dumps(REPORT))
     shop.put_result(job, "rejects.csv", "email,batchdrop_line\né@example.org,3\n")
     assert run("rejects", "j1", "-o", tmp_path / "mend.csv").code == 0
+    assert "is there already" in run("rejects", "j1", "-o", tmp_path / "mend.csv").err
     assert (tmp_path / "mend.csv").read_text() == "email,batchdrop_line\né@example.org,3\n"
 
 
@@ -166,9 +167,17 @@ def test_rejects_that_cannot_be_written_whole_are_not_left_in_part(
 
 def test_where_all_were_accepted_the_empty_rejects_file_is_told_as_such(run: Run, shop: Shop, tmp_path: Path) -> None:
     job = shop.job(outcome="completed")
-    shop.put_result(job, "report.json", json.dumps(REPORT))
+    shop.put_result(job, "report.json", json.dumps({**REPORT, "rejects": []}))
     shop.put_result(job, "rejects.csv", "email,batchdrop_line\n")
     assert "no record is in it, since all were accepted" in run("rejects", "j1", "-o", tmp_path / "mend.csv").err
+
+
+def test_of_a_file_that_was_refused_whole_there_is_no_record_to_mend(run: Run, shop: Shop, tmp_path: Path) -> None:
+    job = shop.job(outcome="failed", counts=Counts(invalid=2))
+    shop.put_result(job, "report.json", json.dumps({**REPORT, "rejects": []}))
+    shop.put_result(job, "rejects.csv", "email,batchdrop_line\n")
+    told = run("rejects", "j1", "-o", tmp_path / "mend.csv").err
+    assert "no record is in it; batchdrop report j1 says why, and what to do" in told
 
 
 def test_without_a_browser_the_page_is_named_all_the_same(
@@ -194,7 +203,7 @@ def test_an_open_job_can_be_canceled_and_an_ended_one_not(run: Run, shop: Shop) 
     assert done["state"] == "canceling"
     told = datetime.fromisoformat(done["expected_by"]).timestamp() * 1000
     assert 80_000 < told - now < 100_000  # the route's longest wait
-    assert "is canceled when it is next looked at, expected by 20" in run("cancel", "open").err
+    assert "when the job is next looked at, expected by 20" in run("cancel", "open").err
     done = run("cancel", "over")
     assert done.code == 1
     assert "has ended already: completed" in done.err

@@ -58,7 +58,7 @@ def test_a_command_ends_with_the_message_alone(run: Run, shop: Shop, monkeypatch
 
 def test_a_rejects_file_that_cannot_be_written_is_told(run: Run, shop: Shop, tmp_path: Path) -> None:
     job = shop.job(outcome="completed_with_rejects")
-    shop.put_result(job, "report.json", '{"rejects_file": "rejects.csv"}')
+    shop.put_result(job, "report.json", '{"rejects_file": "rejects.csv", "rejects": []}')
     shop.put_result(job, "rejects.csv", "id\n")
     done = run("rejects", "j1", "-o", tmp_path / "no" / "where.csv")
     assert done.code == 1

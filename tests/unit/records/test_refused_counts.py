@@ -28,7 +28,10 @@ def counted(data: bytes, spec: InputSpec = ANY, check: Callable[[], None] = lamb
 @pytest.mark.parametrize(
     ("data", "spec", "records"),
     [
-        (b"id,name\n1,x\n\n \r\n2," + BAD + b"\n3,y", ANY, 3),
+        (b"id,name\n1,x\n\n \r\n2," + BAD + b"\n3,y", ANY, 4),
+        (b'id,t\n1,"a\nb"\n2,"' + BAD + b'\n\nc"\n3,z\n', ANY, 3),
+        (b'[{"id":1},\n{"id":"' + BAD + b'"},{"id":3}]', ANY, 3),
+        (b'id,t\n1,"a\nb"\n2,"' + BAD + b'"x\n3,z\n', ANY, 4),
         (b"id,id\n1,x\n2,y\n", ANY, 2),
         (b"1,x\n2," + BAD + b"\n", InputSpec(header=("id", "name")), 2),
         (b'\xef\xbb\xbf{"id":1}\n{"id":"' + BAD + b'"}\n', ANY, 2),
@@ -81,7 +84,7 @@ def test_when_time_is_up_those_that_were_read_stand_and_that_they_may_not_be_all
     with patch.object(expand, "BLOCK", 500):
         assert counted(data) == (3001, True)
         late = counted(data, check=patient(0))
-        later = counted(data, check=patient(4))
+        later = counted(data, check=patient(39))
     assert 1900 < late.records < later.records < 3001
     assert not late.is_all
     assert not later.is_all

@@ -8,6 +8,8 @@ from decimal import Decimal
 
 import pytest
 
+from batchdrop.records.inspect import inspect
+from batchdrop.records.source import BytesSource
 from batchdrop.records.spec import Empty, InputSpec
 from tests.unit.records.drops import gzipped, lines, packager, payloads, problems, records, refusal, sent
 
@@ -260,3 +262,14 @@ def test_a_declared_encoding_is_converted(encoding: str, pack: Callable[[bytes],
 def test_bytes_a_declared_encoding_does_not_have_are_refused() -> None:
     error = refusal(b"id,name\n1,\x81\n", InputSpec(encoding="windows-1252"))
     assert error.reason == "encoding"
+
+
+@pytest.mark.parametrize(
+    ("data", "is_odd"),
+    [("café €".encode(), True), ("café €".encode("windows-1252"), False), (b"cafe", False)],
+    ids=["UTF-8", "windows-1252", "ASCII"],
+)
+def test_a_file_that_seems_to_be_utf8_after_all_is_warned_of(data: bytes, is_odd: bool) -> None:
+    source = BytesSource("drop", b"id,name\n1," + data + b"\n")
+    warnings = inspect(source, InputSpec(encoding="windows-1252")).warnings
+    assert ["seems to be UTF-8" in warning for warning in warnings] == [True] * is_odd

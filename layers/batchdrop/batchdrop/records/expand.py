@@ -103,7 +103,11 @@ def _decoded(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
         if data:
             yield data
         if fault:
-            raise DropRefused("encoding", f"the file is not {encoding} throughout", offset=done) from fault
+            raise DropRefused("encoding", _not_it(encoding), offset=done) from fault
+
+
+def _not_it(encoding: str) -> str:
+    return f"the file is not {encoding} throughout; save it so, or name the encoding it has in input.encoding"
 
 
 def limited(blocks: Iterator[bytes], length: int | None) -> Iterator[bytes]:

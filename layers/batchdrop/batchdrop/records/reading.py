@@ -14,7 +14,7 @@ from batchdrop.records.scans import Again, ArrayScan, CsvScan, Found, LineScan, 
 from batchdrop.records.sniff import sniff
 from batchdrop.records.source import Source
 from batchdrop.records.spec import InputSpec
-from batchdrop.records.utf8 import BOM, Utf8Check
+from batchdrop.records.utf8 import BOM, Utf8Check, was_utf8
 from batchdrop.records.walk import Walk
 
 _SCANS: dict[str, Callable[[Iterator[bytes], InputSpec, int, Again | None], Scan]] = {
@@ -23,6 +23,10 @@ _SCANS: dict[str, Callable[[Iterator[bytes], InputSpec, int, Again | None], Scan
     "ndjson": LineScan,
 }
 _HEAD = 4096
+_ODD = (
+    "the file seems to be UTF-8, but the route says {}: each accented letter becomes several odd characters; "
+    "if so, set input.encoding to utf-8"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,8 @@ class Reading:
             again, self._format = None, sniffed.format
             self._text = _Text(chain([first], blocks), sniffed.body)
         self._scan = _SCANS[self._format](iter(self._text), file.spec, self._text.body, again)
+        if not halt and was_utf8(first, file.spec.encoding):
+            self._scan.found.warnings.append(_ODD.format(file.spec.encoding))
 
     @property
     def walk(self) -> Walk:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import NamedTuple
 
 from batchdrop.errors import DropRefused
 from batchdrop.records.expand import detect, skip
 from batchdrop.records.patience import has_time
-from batchdrop.records.reading import File
+from batchdrop.records.reading import File, Reading
+from batchdrop.records.scans import count
 from batchdrop.records.source import Source
 from batchdrop.records.spec import InputSpec
 
@@ -29,7 +31,8 @@ def count_refused(source: Source, spec: InputSpec, refusal: DropRefused, check: 
     """The records that were read before the refusal; behind them, lines that are not blank, as far as the file can be
     read and until `check` raises, because the caller's time is up.
 
-    Where lines are not records, none of them: a JSON array, or a file that is no text at all.
+    Where lines are not records, none of them: a JSON array, or a file that is no text at all. Where only the encoding
+    is wrong, records and not lines are counted.
     """
     offset, records = refusal.read
     if refusal.reason in _UNCOUNTABLE:
@@ -38,6 +41,8 @@ def count_refused(source: Source, spec: InputSpec, refusal: DropRefused, check: 
         return Counted(records, is_all=False)
     try:
         file = File(source, spec, detect(source, spec))
+        if refusal.reason == "encoding" and (found := _but_for_the_encoding(file, check)):
+            return Counted(max(records, found[0]), found[1])
         first = _first(file, check)
     except DropRefused:
         return Counted(records)
@@ -49,6 +54,18 @@ def count_refused(source: Source, spec: InputSpec, refusal: DropRefused, check: 
     lines = _lines(skip(iter(blocks), start - opened))
     has_header = not records and first != b"{" and spec.header is None
     return Counted(max(0, records + lines - has_header), blocks.is_all)
+
+
+def _but_for_the_encoding(file: File, check: Callable[[], None]) -> tuple[int, bool] | None:
+    """The records of a text that is right but for its encoding: read in one in which every byte is a character."""
+    blocks = _InTime(replace(file, spec=replace(file.spec, encoding="iso-8859-1")).blocks(0, None, _nobody), check)
+    with suppress(DropRefused):
+        reading = Reading(file, iter(blocks), None, 0)
+        count(reading.walk)
+        if blocks.is_all:
+            reading.finish()
+        return reading.walk.ordinal, blocks.is_all
+    return None
 
 
 def _nobody(_: bytes) -> None:

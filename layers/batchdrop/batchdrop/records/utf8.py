@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from contextlib import suppress
 from typing import NoReturn
 
 from batchdrop.errors import DropRefused
@@ -40,3 +41,17 @@ class Utf8Check:
             f"byte {offset} is not UTF-8; save the file as UTF-8, or name its encoding in input.encoding",
             offset=offset,
         )
+
+
+def was_utf8(text: bytes, encoding: str) -> bool:
+    """Whether a text that was converted from an encoding of one byte a character, had been UTF-8 with accents before.
+
+    Text of such an encoding is never valid UTF-8 but by an odd chance.
+    """
+    if encoding.startswith("utf") or text.startswith(BOM):
+        return False
+    with suppress(UnicodeError):  # it has characters of its encoding, or those are no UTF-8
+        stored = text.decode().encode(encoding)
+        codecs.utf_8_decode(stored, "strict", False)  # it may end within a character
+        return not stored.isascii()
+    return False
