@@ -21,6 +21,7 @@ COLUMNS = (
 _FIRST = ("Ann", "Bob", "Zoë", "José", "Mary-Jane", "Иван", "明", "Örjan")
 _LAST = ("O'Neill", "Smith, Jr.", 'van "Dutch" Berg', "Müller", "Nguyễn", "Lee")
 _NOTES = ("", "plain words of a note", 'says "hello", and leaves', "first line\nsecond line", "emoji 🎉 here")
+EXPORTS = 10  # times the packed file, one behind the other
 FAILS_EVERY = 100  # one record of so many is refused in the results
 
 
@@ -32,7 +33,7 @@ class Files:
     records: int
 
     def __getattr__(self, name: str) -> Path:
-        return self.directory / {"gz": "data.csv.gz"}.get(name, f"data.{name}")
+        return self.directory / {"gz": "data.csv.gz", "exports": "exports.csv.gz"}.get(name, f"data.{name}")
 
     def results(self, every: int) -> Path:
         return self.directory / f"results-{every}.ndjson"
@@ -120,12 +121,16 @@ def _write(directory: Path, size: int) -> int:
 
 
 def pack(files: Files) -> None:
-    """Make the packed file of the plain one."""
+    """Make the packed files of the plain one."""
     import gzip
     import shutil
 
     with files.csv.open("rb") as plain, gzip.open(files.gz, "wb", 6) as packed:
         shutil.copyfileobj(plain, packed, 1 << 20)
+    with files.exports.open("wb") as exports:
+        for _ in range(EXPORTS):
+            with files.gz.open("rb") as one:
+                shutil.copyfileobj(one, exports, 1 << 20)
 
 
 def refusals(records: int, every: int) -> Iterator[str]:

@@ -89,7 +89,7 @@ def gunzip(files: Files, out: Path) -> None:
     from batchdrop.records.source import FileSource
 
     with (out / "plain").open("wb") as file:
-        file.writelines(expand(FileSource(files.gz), "gzip"))
+        file.writelines(expand(FileSource(files.exports), "gzip"))
 
 
 def blocks(source: BinaryIO) -> Iterator[bytes]:

@@ -42,7 +42,7 @@ COMMANDS = {
         "zip -6": "zip -q -6 -j {o}/out.zip {d}/data.json",
         "pigz -6": "pigz -6 -p 1 -K -c {d}/data.json > {o}/out.zip",
     },
-    "gunzip": {"gzip": "gzip -dc {d}/data.csv.gz > {o}/plain"},
+    "gunzip": {"gzip": "gzip -dc {d}/exports.csv.gz > {o}/plain"},
 }
 
 
@@ -109,7 +109,7 @@ def stdlib_csv_split(d: Path, o: Path) -> None:
 
 
 def stdlib_gunzip(d: Path, o: Path) -> None:
-    with gzip.open(d / "data.csv.gz") as source, (o / "plain").open("wb") as out:
+    with gzip.open(d / "exports.csv.gz") as source, (o / "plain").open("wb") as out:
         while block := source.read(1 << 18):
             out.write(block)
 

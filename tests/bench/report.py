@@ -52,7 +52,7 @@ def met(is_met: bool) -> str:
 
 
 def table(path: Path_, files: Files, found: Sequence[Candidate]) -> str:
-    size = getattr(files, path.input).stat().st_size
+    size = path.copies * getattr(files, path.input).stat().st_size
     lines = [
         f"### {path.title}",
         "",
