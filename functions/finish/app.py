@@ -13,6 +13,6 @@ from batchdrop.wiring import world
 
 @handler
 def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """`{"job_id"}` in; whether it is done, and with which outcome, out."""
+    """`{"job_id", "execution"}` in; whether it is done, and with which outcome, out."""
     job_id = str(event["job_id"])
-    return {"job_id": job_id, **asdict(finish(world, world.begin(context), job_id))}
+    return {"job_id": job_id, **asdict(finish(world, world.begin(context), job_id, str(event.get("execution", ""))))}

@@ -224,7 +224,10 @@ class Machine:
 
     def _task(self, execution: Execution, state: dict[str, Any], turn: int) -> None:
         execution.token = f"task-token-{execution.name}-{turn}"
-        states = {"input": execution.input, "context": {"Task": {"Token": execution.token}}}
+        states = {
+            "input": execution.input,
+            "context": {"Execution": {"Name": execution.name}, "Task": {"Token": execution.token}},
+        }
         arguments = evaluate(state["Arguments"], states)
         if limit := state.get("TimeoutSeconds"):
             self.kernel.after(limit, lambda: self._result(execution, turn, None, "States.Timeout"))

@@ -225,6 +225,8 @@ class Watch:
             self.break_("I3", f"{records} records were dropped, {counts.records} accounted for; {_brief(job)}")
         if report["outcome"] in FINISHED and any(b.status.is_open for b in batches):
             self.break_("I4", f"{report['outcome']} with open batches: {[b.state for b in batches]}")
+        if report["outcome"] == "timed_out" and job.closed_at < job.deadline_at:
+            self.break_("I4", f"timed out {(job.deadline_at - job.closed_at) / 1000} s before the deadline")
         if report["outcome"] != "held" and any(b.status is S.HELD for b in batches):
             self.break_("I8", f"{report['outcome']} with a batch held")
         for batch in batches:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -53,6 +54,23 @@ def test_each_batch_in_doubt_is_adopted_by_its_own_receipt_and_nothing_is_sent_a
         assert set(states(simulation)) == {SUCCEEDED}
         assert simulation.report()["counts"]["unconfirmed"] == 0
         assert oneshot(simulation).commits == sent
+
+
+@pytest.mark.parametrize("execution", ["", "of the report before"], ids=["by hand", "late"])
+def test_a_finish_that_comes_too_early_does_not_end_what_the_operator_had_go_on(execution: str) -> None:
+    with two_held() as simulation:
+        assert ended(simulation)["outcome"] == "held"
+        oneshot(simulation).vendor.seconds = HOUR
+        simulation.watch.operated = True
+        job = simulation.job
+        operate.resolve(simulation.world, job.job_id, "adopt", receipt_of(simulation, 1), 1)
+        answers: list[Any] = []
+        event = {"job_id": job.job_id, **({"execution": job.execution} if execution else {})}
+        simulation.later(60, lambda: simulation.cloud.run("finish", event, lambda answer, _: answers.append(answer)))
+        simulation.drain()
+        assert simulation.check() == []
+        assert [answer["next"] for answer in answers] == ["done" if execution else "wait"]
+        assert simulation.report()["counts"]["accepted"] > 0
 
 
 @pytest.mark.parametrize("name", ["hold", "spans-hold"])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -84,6 +85,23 @@ def test_a_step_that_may_be_repeated_leaves_no_doubt_however_it_fails() -> None:
         assert report["outcome"] == "timed_out"
         assert report["counts"]["unprocessed"] == report["counts"]["records"] > 0
         assert strict(simulation).calls("upload") == []
+
+
+@pytest.mark.parametrize(("status", "state"), [(302, "submitted"), (303, "submitted"), (307, "failed")])
+def test_a_redirect_that_may_follow_what_was_done_is_looked_up_and_one_that_asks_to_send_elsewhere_is_a_refusal(
+    status: int, state: str
+) -> None:
+    with Simulation(scenario("lookup")) as simulation:
+        plain = simulation.vendor.answer
+
+        def redirect(request: Request, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
+            answer = plain(request, body)
+            return (status, {"location": "/status/i1"}, b"") if "/import/" in request.url else answer
+
+        with patch.object(simulation.vendor, "answer", redirect):
+            report = ended(simulation)
+    assert report["counts"]["rejected"] == (4 if state == "failed" else 1)
+    assert any("found at the vendor" in warning for warning in report["warnings"]) == (state == "submitted")
 
 
 # --- what may have been sent in an attempt before ---

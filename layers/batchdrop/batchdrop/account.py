@@ -9,15 +9,18 @@ from batchdrop.job import Batch, Job
 from batchdrop.words import BatchState, Counts, JobOutcome
 
 
-def fate(batch: Batch, collected: Collected | None, matched: int, already: int) -> tuple[Counts, bool, list[str]]:
+def fate(
+    batch: Batch, collected: Collected | None, matched: int, already: int, astray: int = 0
+) -> tuple[Counts, bool, list[str]]:
     """The counts of one batch, whether `accepted` is inferred, and what does not add up.
 
-    `matched`: rejects found among its records; `already`: those that may be our own earlier attempt's doing.
+    `matched`: rejects found among its records; `already`: those that may be our own earlier attempt's doing; `astray`:
+    refusals that name none of its records, so that as many of them may have been refused.
     """
     sent = batch.records
     state = batch.status
     if state is BatchState.SUCCEEDED and collected is not None and not collected.unknown:
-        return _of_success(batch, collected, matched, already)
+        return _of_success(batch, collected, matched, already, astray)
     if state is BatchState.SUCCEEDED and collected is None:
         return Counts(invalid=batch.invalid), False, []
     if refused_whole(batch):
@@ -39,18 +42,37 @@ def never_taken(batch: Batch) -> bool:
     return batch.status in (BatchState.CANCELED, BatchState.GIVEN_UP) and not batch.flagged
 
 
-def _of_success(batch: Batch, found: Collected, matched: int, already: int) -> tuple[Counts, bool, list[str]]:
-    sent, warnings = batch.records, []
+def unnamed(batch: Batch, counts: Counts, matched: int) -> list[str]:
+    """The warning of records the vendor counts as refused and does not name, in a batch that is not refused whole."""
+    if batch.status is not BatchState.SUCCEEDED or counts.rejected <= matched:
+        return []
+    count = counts.rejected - matched
+    return [
+        f"batch {batch.n}: {count} rejected record(s) are not in the rejects file: the vendor names no id of theirs"
+    ]
+
+
+def _of_success(
+    batch: Batch, found: Collected, matched: int, already: int, astray: int
+) -> tuple[Counts, bool, list[str]]:
+    sent, told = batch.records, found.accepted is not None
     rejected = matched if found.rejected is None else found.rejected
-    accepted = sent - rejected - already if found.accepted is None else found.accepted
-    if rejected + already > sent or accepted + rejected + already != sent:
+    accepted = found.accepted if found.accepted is not None else sent - rejected - already - astray
+    warnings = []
+    if rejected < matched:
+        warnings.append(
+            f"batch {batch.n}: the vendor speaks of {rejected} rejected, but {matched} records have the ids it names; "
+            "all of these count as rejected, though some may have been accepted"
+        )
+        rejected = matched
+    elif rejected + already > sent or (told and accepted + rejected + already != sent):
         warnings.append(
             f"batch {batch.n}: {sent} records sent, but the vendor speaks of {accepted} accepted, {rejected} rejected"
         )
-        rejected = min(rejected, sent - already)
-        accepted = max(0, min(accepted, sent - rejected - already))
+    rejected = min(rejected, sent - already)
+    accepted = max(0, min(accepted, sent - rejected - already))
     counts = Counts(accepted=accepted, invalid=batch.invalid, rejected=rejected, unconfirmed=sent - accepted - rejected)
-    return counts, found.accepted is None, warnings
+    return counts, not told, warnings
 
 
 def outcome_of(job: Job, batches: Sequence[Batch], counts: Counts, now: int) -> tuple[JobOutcome, str]:

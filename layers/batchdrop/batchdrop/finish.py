@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from batchdrop.account import fate, never_taken, outcome_of, refused_whole
+from batchdrop.account import fate, never_taken, outcome_of, refused_whole, unnamed
 from batchdrop.destinations.base import Collected
 from batchdrop.entries import entries_of
 from batchdrop.errors import (
@@ -60,13 +60,18 @@ class Finished:
     seconds: int = 0
 
 
-def finish(world: World, invocation: Invocation, job_id: str) -> Finished:
-    """Bring a job to its report, or say how to go on. Harmless to repeat."""
+def finish(world: World, invocation: Invocation, job_id: str, execution: str = "") -> Finished:
+    """Bring a job to its report, or say how to go on. Harmless to repeat.
+
+    `execution`: the name of the one that asks. One that the job has left behind, as an operator had it go on, is done.
+    """
     job = world.ledger.job(job_id)
     if job is None:
         return Finished("done", "unknown")
     if job.is_closed:
         return _done(job)
+    if execution not in ("", job.execution):
+        return Finished("done", "superseded", success=True)
     if _is_to_be_sent(job, world.ledger.now()):
         return Finished("wait", seconds=60)
     until = world.ledger.now() + int(1000 * (invocation.time_left() + world.settings.lease_margin))
@@ -110,7 +115,10 @@ class Closing:
             return self._later("wait", max(1, min(60, int(spans.free_in()))))
         try:
             self._reopen()
-            batches = [self._account(b) for b in self.world.ledger.batches(self.job.job_id)]
+            found = self.world.ledger.batches(self.job.job_id)
+            if self._is_to_be_asked(found):
+                return self._later("wait", 60)
+            batches = [self._account(batch) for batch in found]
             if self.job.begun and not batches:
                 self.warnings.append("a first batch may have been begun at the vendor; nothing was submitted with it")
             return self._report(batches, self._unsent(batches))
@@ -119,6 +127,11 @@ class Closing:
             return self._try_again(getattr(error, "after", None) or 0.0)
         except OutOfTime:
             return self._later("again", 0)
+
+    def _is_to_be_asked(self, batches: list[Batch]) -> bool:
+        """Whether the vendor is still at it, with time left to ask it: whoever says that all is over is mistaken."""
+        is_early = self.route is not None and self.world.ledger.now() < self.job.deadline_at
+        return is_early and any(batch.status is BatchState.SUBMITTED for batch in batches)
 
     def _later(self, next_: str, seconds: int, tries: int = 0) -> Finished:
         self.world.ledger.release(self.job, self.invocation.owner, {"finish_tries": tries})
@@ -170,8 +183,14 @@ class Closing:
             raise OutOfTime
         collected = self._collect(batch)
         tally, part, lost = self._match(batch, self.parcels, collected) if self.parcels else (Tally(), "", [])
-        counts, inferred, odd = fate(batch, collected, tally.matched, tally.already)
-        warnings = [*batch.warnings, *(collected.warnings if collected else []), *odd, *lost]
+        counts, inferred, odd = fate(batch, collected, tally.matched, tally.already, tally.astray)
+        warnings = [
+            *batch.warnings,
+            *(collected.warnings if collected else []),
+            *odd,
+            *unnamed(batch, counts, tally.matched),
+            *lost,
+        ]
         if odd:
             self.world.metrics.count("CountMismatches")
         if tally.unmatched:

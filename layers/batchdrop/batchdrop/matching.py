@@ -35,6 +35,7 @@ class Tally:
     sample: list[dict[str, Any]] = field(default_factory=list)
     reasons: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     unmatched: list[dict[str, str]] = field(default_factory=list)
+    astray: int = 0  # refusals that are of none of the records; those above are the first of them
     hashes_ids: bool = False  # the report is not to tell them
 
     def add(self, record: SourceRecord, outcome: str, code: str, message: str) -> None:
@@ -155,7 +156,7 @@ def rows_of_batch(
     for id_, candidates in near.items():
         if len(candidates) == 1 and refusals.is_open(id_) and (refusal := refusals.of(id_)):
             yield _refused(candidates[0], refusal, writer, tally)
-    left = refusals.unmatched()
+    left, tally.astray = refusals.unmatched(), refusals.left()
     tally.unmatched = [_shown(_untold(each) if tally.hashes_ids else each) for each in left]
 
 

@@ -45,6 +45,10 @@ class Refusals:
         """Whether no record of exactly this refused id was met."""
         return self.verdicts.is_open(id_)
 
+    def left(self) -> int:
+        """How many there are of ids we never sent."""
+        return sum(1 for _ in self.verdicts.left())
+
     def unmatched(self, limit: int = SAMPLE) -> list[dict[str, str]]:
         """Refusals of ids we never sent."""
         left = islice(self.verdicts.left(), limit)

@@ -27,6 +27,7 @@ from batchdrop.errors import (
     Rejected,
     SecretError,
     StartAgain,
+    VendorError,
 )
 from batchdrop.job import NUMBERS, Batch, Job, Span
 from batchdrop.ledger import LostOwnership
@@ -40,6 +41,7 @@ BACKOFF_BASE, BACKOFF_CAP = 2.0, 900.0  # seconds
 MOST_ATTEMPTS = 5  # of a batch whose earlier steps keep coming to nothing
 MOST_REFUSALS = 6  # of the storage to give the drop: in about two minutes
 MOST_BATCHES = NUMBERS - 1001  # of a job, or of one span of it; the numbers above are for what is never sent
+_MAY_BE_DONE = (302, 303)  # what a server may answer when it has done what a POST asked for
 LONGEST_REST = 6 * 3600.0  # a vendor's Retry-After beyond this is not waited for in one go
 
 WELL: Mapping[str, object] = {"tries": 0, "not_before": 0}  # of an invocation that got on
@@ -295,6 +297,8 @@ class Submission(ABC):
             self._write(batch, intent=False, message=str(error))
             raise GiveUp("secret", str(error)) from None
         except Rejected as error:
+            if step.kind is StepKind.COMMIT and error.status in _MAY_BE_DONE:
+                return self._doubted(batch, error)
             return self._write(
                 batch, state=BatchState.FAILED, code=str(error.status), message=str(error), done_at=ledger.now()
             )
@@ -303,7 +307,10 @@ class Submission(ABC):
             if step.kind is StepKind.REPEATABLE:
                 self._write(batch, message=str(error))
                 raise Rest from None
-            return self._write(batch, state=BatchState.DOUBTFUL, doubt_at=ledger.now(), message=str(error))
+            return self._doubted(batch, error)
+
+    def _doubted(self, batch: Batch, error: VendorError) -> Batch:
+        return self._write(batch, state=BatchState.DOUBTFUL, doubt_at=self.world.ledger.now(), message=str(error))
 
     def _start_again(self, batch: Batch, step: Step, error: StartAgain) -> Batch:
         if batch.attempt < MOST_ATTEMPTS:

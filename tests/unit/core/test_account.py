@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from batchdrop.account import fate, outcome_of
+from batchdrop.account import fate, outcome_of, unnamed
 from batchdrop.destinations.base import Collected
 from batchdrop.job import Batch, Job
 from batchdrop.words import BatchState, Counts, JobOutcome
@@ -53,6 +53,28 @@ def test_what_the_vendor_did_not_refuse_is_taken_as_accepted_and_marked_as_infer
 def test_the_vendors_own_totals_go_before_ours() -> None:
     counts, inferred, warnings = fate(batch(BatchState.SUCCEEDED), Collected(accepted=7, rejected=3), 3, 0)
     assert (counts, inferred, warnings) == (Counts(accepted=7, invalid=2, rejected=3), False, [])
+
+
+def test_refusals_that_name_no_record_leave_as_many_unconfirmed_where_accepted_is_inferred() -> None:
+    counts, inferred, _ = fate(batch(BatchState.SUCCEEDED), Collected(), 3, 0, 2)
+    assert (counts, inferred) == (Counts(accepted=5, invalid=2, rejected=3, unconfirmed=2), True)
+    counts, _, _ = fate(batch(BatchState.SUCCEEDED), Collected(), 3, 0, 10**6)
+    assert counts == Counts(invalid=2, rejected=3, unconfirmed=7)
+
+
+def test_more_records_than_the_vendor_counts_have_the_ids_it_names_and_all_are_rejected_as_in_the_rejects_file() -> (
+    None
+):
+    counts, _, warnings = fate(batch(BatchState.SUCCEEDED), Collected(accepted=9, rejected=1), 3, 0)
+    assert counts == Counts(accepted=7, invalid=2, rejected=3)
+    assert "speaks of 1 rejected, but 3 records have the ids it names" in warnings[0]
+
+
+def test_rejected_records_that_are_not_named_are_told_of() -> None:
+    succeeded = batch(BatchState.SUCCEEDED)
+    assert "2 rejected record(s) are not in the rejects file" in unnamed(succeeded, Counts(rejected=3), 1)[0]
+    assert unnamed(succeeded, Counts(rejected=3), 3) == []
+    assert unnamed(batch(BatchState.FAILED), Counts(rejected=10), 0) == []
 
 
 @pytest.mark.acceptance("G5")

@@ -338,6 +338,7 @@ def test_a_call_without_a_token_is_unknown(waiting: Platform) -> None:
 @pytest.mark.acceptance("F5")
 def test_a_call_after_the_end_is_taken_and_changes_nothing(platform: Platform) -> None:
     platform.call("submit", platform.drop("drops/people/a.csv", FILE))
+    platform.call("poll", {"job_id": platform.job})
     platform.call("finish", {"job_id": platform.job})
     before = platform.item()
     assert platform.call("webhook", call_of(token_of(platform)))["statusCode"] == 202
@@ -405,6 +406,7 @@ def test_a_refused_aws_call_is_named_in_the_log(platform: Platform, log: io.Stri
 @pytest.mark.acceptance("H3", "F10")
 def test_no_log_line_holds_a_secret_a_token_or_a_record(platform: Platform, log: io.StringIO) -> None:
     platform.call("submit", platform.drop("drops/people/a.csv", b"id,name\n1,Zaphod\n2\n"))
+    platform.call("poll", {"job_id": platform.job})
     platform.call("poll", {"job_id": platform.job})
     platform.call("finish", {"job_id": platform.job})
     platform.call("webhook", call_of(token_of(platform)))

@@ -92,7 +92,9 @@ def test_a_batch_sent_again_without_proof_is_said_aloud() -> None:
 def test_what_was_given_up_at_the_vendor_is_listed() -> None:
     found = document(job(), [batch(orphans=[{"batch_id": "b0"}])])
     assert found["batches"][0]["orphans"] == [{"batch_id": "b0"}]
-    assert any("given up" in warning for warning in found["warnings"])
+    assert any(warning.endswith("were given up there, unused") for warning in found["warnings"])
+    found = document(job(), [batch(orphans=[{"batch_id": "b0"}], flagged=True)])
+    assert any(warning.endswith("whether it used them is not known") for warning in found["warnings"])
 
 
 @pytest.mark.acceptance("G7")

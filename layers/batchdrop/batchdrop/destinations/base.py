@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import BinaryIO, ClassVar, Literal, NamedTuple, Protocol
+from urllib.parse import quote
 
 from batchdrop.errors import Ambiguous, AuthExpired, Rejected
 from batchdrop.fields import Field
@@ -296,10 +298,26 @@ def in_its_words(text: str, session: Session, limit: int = 300) -> str:
     For calls that carry no records, and for batches as a whole: words about a record belong in the rejects only.
     """
     line = " ".join(text.split())
-    for value in session.secret(False).values():
-        for form in (value, value.partition(":")[2]):  # some tokens tell their kind first: `api:…`
-            line = line.replace(form, "[secret]") if len(form) > 5 else line
+    known = [form for value in session.secret(False).values() for form in _forms(value) if len(form) > 5]
+    for form in known:
+        line = line.replace(form, "[secret]")
+    line = re.sub(r"[A-Za-z0-9+/_-]{8,}={0,2}", lambda found: _unless_packed(found[0], known), line)
     return re.sub(r"\b(Basic|Bearer) +[A-Za-z0-9+/=_.~-]{8,}", r"\1 [secret]", line)[:limit]
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """As what it may be repeated: as it is, without its kind (`api:…`), as in a URL."""
+    for form in (secret, secret.partition(":")[2]):
+        yield from (form, quote(form, safe=""))
+
+
+def _unless_packed(word: str, known: Sequence[str]) -> str:
+    """A word, unless it is the base64 of a text with one of our credentials in it, as that of `user:password`."""
+    try:
+        text = base64.b64decode(word.rstrip("=") + "==", altchars=b"-_" if set(word) & set("-_") else None)
+    except ValueError:
+        return word
+    return "[secret]" if any(form.encode() in text for form in known) else word
 
 
 def _code(body: bytes, names: tuple[str, ...]) -> str:

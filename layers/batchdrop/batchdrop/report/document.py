@@ -28,9 +28,10 @@ def report_document(
     warnings = [*drop_warnings(job.inspection), *job.warnings, *(w for b in batches for w in b.warnings)]
     if any(b.flagged for b in batches):
         warnings.append("possible_duplicate: a batch was sent again without proof that its first attempt failed")
-    orphans = sum(len(b.orphans) for b in batches)
-    if orphans:
-        warnings.append(f"{orphans} submission(s) begun at the vendor were given up there, unused")
+    if orphans := sum(len(b.orphans) for b in batches):
+        in_doubt = any(b.orphans and b.flagged for b in batches)
+        unused = "; whether it used them is not known" if in_doubt else ", unused"
+        warnings.append(f"{orphans} submission(s) begun at the vendor were given up there{unused}")
     return {
         "schema": SCHEMA,
         "job_id": job.job_id,
