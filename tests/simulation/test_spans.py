@@ -225,13 +225,15 @@ def test_a_worker_that_comes_late_finds_the_job_ended_and_sends_nothing(nth: int
 
 
 def _late_while_finishing(choices: list[Choice]) -> tuple[Simulation, list[tuple[str, str, str]]]:
-    """A worker by hand, and soon after the finish function by hand, for a job whose execution is gone."""
-    with _with(two_spans(), choices) as simulation:
+    """A worker by hand just before the deadline, and the finish function just after, for a job without execution."""
+    chosen = two_spans()
+    with _with(replace(chosen, route={**chosen.route, "deadline": "2m"}), choices) as simulation:
         simulation.cloud.rule_works = False
         simulation.drop()
         waited_for(simulation, is_spread(simulation))
         simulation.cloud.machine.abort(simulation.job.execution)
         event = {"job_id": simulation.job.job_id}
+        simulation.kernel.run(simulation.job.deadline_at / 1000 - 3.0)
         simulation.cloud.run("submit", {**event, "span": 1}, lambda _found, _error: None)
         simulation.later(5.0, lambda: simulation.cloud.run("finish", event, lambda _found, _error: None))
         simulation.drain()
