@@ -318,6 +318,28 @@ def test_a_document_without_the_named_array_is_refused(data: bytes, reason: str)
     assert refusal(data, InputSpec(json_key="data")).reason == reason
 
 
+DEEP = b"[" * 200_000 + b"]" * 200_000
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"data":[{"id":1}],"data":[{"id":2},{"id":3}]}',
+        b'{"data":[{"id":1}],"d\\u0061ta":[{"id":2}]}',
+        b'{"data":[],"data":[{"id":1}]}',
+        b'{"a":1,"a":2,"data":[{"id":1}]}',
+        b'{"data":[{"id":1}],"m":{"a":1,"a":2}}',
+        b'{"data":[{"id":1}],"m":NaN}',
+        b'{"m":1e999,"data":[{"id":1}]}',
+        b'{"data":[{"id":1}],"m":' + DEEP + b"}",
+        b'{"m":' + DEEP + b',"data":[{"id":1}]}',
+    ],
+)
+def test_what_is_around_an_array_is_held_to_the_rules_of_records(data: bytes) -> None:
+    """A second array under the key would be lost without a word."""
+    assert refusal(data, InputSpec(json_key="data")).reason == "json"
+
+
 def test_the_compression_is_told_by_the_content_not_the_name() -> None:
     assert sent(gzipped(b"id\n1\n"), name="people.csv") == sent(b"id\n1\n", name="people.csv.gz") == [{"id": "1"}]
     assert refusal(b"id\n1\n", InputSpec(compression="gzip")).reason == "compression"

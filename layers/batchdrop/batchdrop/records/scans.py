@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Protocol
 
-import msgspec
-
 from batchdrop.errors import DropRefused
 from batchdrop.records.columns import Columns, is_rejects_header
 from batchdrop.records.csvcodec import csv_form, read_header
 from batchdrop.records.inspection import MOST_HEADER
+from batchdrop.records.jsoncheck import value_problem
 from batchdrop.records.jsoncodec import json_form
 from batchdrop.records.jsonhead import find_array
 from batchdrop.records.kernel import Mode, Stop
@@ -200,15 +199,13 @@ def _truncated(offset: int) -> DropRefused:
 
 def _check_rest(prefix: bytes, chunks: Iterator[bytes], spec: InputSpec, end: int) -> None:
     """What follows the array: nothing, or the rest of the object it is in."""
-    rest = b""
+    rest, is_alone = bytearray(), not prefix.strip(b" \t\r\n[")
     for chunk in chunks:
-        if chunk.strip() and not prefix.strip(b" \t\r\n["):
+        if is_alone and chunk.strip():
             raise DropRefused("json", "something follows the end of the array", offset=end)
         rest += chunk
         if len(rest) > spec.max_record_bytes:
             raise DropRefused("json", "too much follows the array", offset=end)
-    if prefix.strip(b" \t\r\n["):
-        try:
-            msgspec.json.decode(prefix + b"]" + rest, type=msgspec.Raw)
-        except msgspec.DecodeError as error:
-            raise DropRefused("json", f"the JSON around the array is broken: {error}") from error
+    # Not only broken: where its key is there twice, nobody can tell which of the two arrays is meant.
+    if not is_alone and (problem := value_problem(b"%b]%b" % (prefix, rest), spec.max_depth)):
+        raise DropRefused("json", f"the JSON around the array cannot be used: {problem.message}")
