@@ -257,6 +257,9 @@ def test_a_ready_made_zip_is_counted_and_left_alone() -> None:
         (lambda z: z.writestr("p.json", b"not JSON"), "content"),
         (lambda z: z.writestr("p.json", gzip.compress(b"[{}]", mtime=0)), "json"),
         (lambda z: z.writestr("p.json", b'[{"a":1},{"a":NaN}]'), "invalid_records"),
+        (lambda z: z.writestr("p.json", b'[{"a":1},]'), "json"),
+        (lambda z: z.writestr("p.json", b'\xef\xbb\xbf[{"a":1}]'), "json"),
+        (lambda z: z.writestr("p.json", b'\xef\xbb\xbf{"a":1}'), "json"),
     ],
 )
 def test_a_ready_made_zip_that_cannot_be_trusted_is_refused(
@@ -265,6 +268,16 @@ def test_a_ready_made_zip_that_cannot_be_trusted_is_refused(
     with pytest.raises(DropRefused) as refused:
         Drop({"all.zip": make_zip(fill)}, ready=None).look(zipped())
     assert refused.value.reason == reason
+
+
+def test_a_ready_made_zip_is_utf_8_whatever_the_route_says_of_other_files() -> None:
+    """Its bytes go as they are: nobody converts them."""
+    files = [ready_zip({"p.json": json.dumps([{"a": "é"}], ensure_ascii=False).encode(e)}) for e in ("utf-8", "cp1252")]
+    sound, other = (Drop({"all.zip": archive}, ready=None) for archive in files)
+    sound.look(zipped(), encoding="windows-1252")
+    assert [json.loads(r.raw) for r in sound.parcels().replay(None, None)] == [{"a": "é"}]
+    with pytest.raises(DropRefused, match="UTF-8"):
+        other.look(zipped(), encoding="windows-1252")
 
 
 @pytest.mark.parametrize("option", ["max_ratio", "max_expanded_bytes"])
@@ -348,6 +361,7 @@ def test_invalid_records_are_left_out_and_the_rest_of_the_file_sent() -> None:
         ("lines", b"id\n" + b"x" * 2000, "a line is longer"),
         ("lines", b"id", "no valid record"),
         ("array", b"[5]", "no valid record"),
+        ("array", b'[{"id":1},]', "a comma before the end"),
         ("array", gzip.compress(b"[{}]", mtime=0), "compression"),
     ],
 )

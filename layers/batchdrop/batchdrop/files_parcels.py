@@ -15,13 +15,12 @@ from batchdrop.analysis import Content, analyse, in_set
 from batchdrop.destinations.base import Output, Payload, SetRules
 from batchdrop.errors import DropRefused
 from batchdrop.linefile import LineFile
-from batchdrop.members import Member, chunks, naming, sha256_of, spooled
+from batchdrop.members import Member, chunks, has_mark, naming, sha256_of, spooled
 from batchdrop.parcels import Parcel
 from batchdrop.records.model import Checkpoint, SourceRecord, Stops, never
 from batchdrop.records.packager import Packager
 from batchdrop.records.rejects import RejectsWriter
 from batchdrop.records.spec import InputSpec, OutputSpec
-from batchdrop.records.utf8 import BOM
 from batchdrop.records.verdicts import Wanted
 
 CARRIED_BYTES = 16 * 1024 * 1024  # a file that goes with every batch is held in memory
@@ -70,7 +69,7 @@ def _look(member: Member, reading: str, output: Output, check: Callable[[], None
             raise DropRefused("too_big", f"longer than the {output.max_bytes} bytes this vendor can read; {why}")
         if content.records == content.invalid:
             raise DropRefused("invalid_records", "it holds no valid record")
-    as_is = fits and not content.invalid and not (reading == "array" and _has_mark(member))
+    as_is = fits and not content.invalid and not (reading == "array" and has_mark(member))
     return {"name": member.name, "reading": reading, "as_is": as_is, **content.to_json()}
 
 
@@ -87,11 +86,6 @@ def _content(member: Member, reading: str, output: Output, check: Callable[[], N
             records = sum(line.is_record for line in text.lines(text.first()))
         return replace(_PASSED, kind="records", records=records, sha256=sha256_of(member.source))
     return replace(_PASSED, sha256=sha256_of(member.source))
-
-
-def _has_mark(member: Member) -> bool:
-    with member.source.open(0, len(BOM)) as stream:
-        return stream.read(len(BOM)) == BOM
 
 
 # --- files ---

@@ -19,6 +19,7 @@ from batchdrop.parcels import StoredSource
 from batchdrop.ports import ObjectRef, Objects
 from batchdrop.records.payload import Payload, PayloadBuilder
 from batchdrop.records.source import Source
+from batchdrop.records.utf8 import BOM
 
 MOST_MEMBERS = 500  # files of a set: they are listed in the ledger
 MOST_NAMES = 100_000  # bytes of their names together
@@ -88,6 +89,12 @@ def chunks(source: Source) -> Iterator[bytes]:
     with source.open() as stream:
         while chunk := stream.read(CHUNK):
             yield chunk
+
+
+def has_mark(member: Member) -> bool:
+    """Whether it begins with the byte-order mark of UTF-8."""
+    with member.source.open(0, len(BOM)) as stream:
+        return stream.read(len(BOM)) == BOM
 
 
 def sha256_of(source: Source) -> str:

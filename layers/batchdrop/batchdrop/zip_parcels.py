@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, cast
 from batchdrop.analysis import Content, analyse, json_chunks, plain_name, records_again
 from batchdrop.destinations.base import Output, SetRules
 from batchdrop.errors import DropRefused
-from batchdrop.members import Member, chunks, naming, spooled
+from batchdrop.members import Member, chunks, has_mark, naming, spooled
 from batchdrop.parcels import Parcel
 from batchdrop.records.expand import ZIP_MAGIC
 from batchdrop.records.model import SourceRecord, Stops, never
@@ -57,12 +57,17 @@ def look_into_zip(
     ready = is_archive(members)
     if ready:
         with opened(members[0], spec, output.sets) as (_, inside):
-            entries = _analysed(inside, spec, output.sets, check)
-        _refuse_what_cannot_be_mended(entries)
+            entries = _analysed(inside, _as_they_are(spec), output.sets, check)
+            _refuse_what_cannot_be_mended(entries)
     else:
         entries = _analysed(members, spec, output.sets, check)
     kept = [{"name": e.member.name, "as": e.name, **e.content.to_json()} for e in entries]
     return {"ready": ready, "entries": kept}
+
+
+def _as_they_are(spec: InputSpec) -> InputSpec:
+    """How files are read that nobody converts: as the vendor will, in UTF-8."""
+    return replace(spec, encoding="utf-8")
 
 
 def is_archive(members: Sequence[Member]) -> bool:
@@ -139,6 +144,9 @@ def _refuse_what_cannot_be_mended(entries: Sequence[Entry]) -> None:
         content, found = entry.content, entry.content.inspection
         if found is not None and (found.format != "json" or found.compression != "none"):
             raise DropRefused("json", f"{entry.name} in the ZIP is not JSON: an array of objects, or one object")
+        if has_mark(entry.member):
+            why = "begins with the byte-order mark of UTF-8, which is no JSON and cannot be left out of a ready-made ZIP"
+            raise DropRefused("json", f"{entry.name} {why}: save it without, or drop the files as a set instead")
         if content.invalid:
             why = f"{content.invalid} invalid record(s), which cannot be left out of a ready-made ZIP"
             raise DropRefused("invalid_records", f"{entry.name}: {why}; drop the files as a set instead")
@@ -184,15 +192,15 @@ class ZipParcels:
         if start == _END:
             return
         if not self.inspection["ready"]:
-            yield from self._records(self._entries())
+            yield from self._records(self._entries(), self.spec)
             return
         with opened(self.members[0], self.spec, self.output.sets) as (_, inside):
-            yield from self._records(self._entries(inside))
+            yield from self._records(self._entries(inside), _as_they_are(self.spec))
 
-    def _records(self, entries: Iterator[Entry]) -> Iterator[SourceRecord]:
+    def _records(self, entries: Iterator[Entry], spec: InputSpec) -> Iterator[SourceRecord]:
         ordinal = count(1)
         for entry in entries:
-            for record in records_again(entry.member.name, entry.member.source, self.spec, entry.content):
+            for record in records_again(entry.member.name, entry.member.source, spec, entry.content):
                 yield replace(record, ordinal=next(ordinal))
 
     def find(

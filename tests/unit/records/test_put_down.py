@@ -190,6 +190,17 @@ def test_a_go_that_never_has_time_still_gets_on_and_leaves_little_behind(
     assert scratch.most <= 10 + 3 if duplicates == "reject" else not scratch.most  # runs, and what was kept lately
 
 
+@pytest.mark.parametrize("packing", ["plain", "gzip"])
+def test_a_comma_before_the_end_of_an_array_is_seen_across_goes(packing: str) -> None:
+    rows: list[dict[str, object]] = [{"id": str(n), "n": 1, "t": "z" * 90} for n in range(99)]
+    data = PACKINGS[packing](FORMATS["json"](rows).strip()[:-1] + "," + " " * 3000 + "]" + "\n" * 900)
+    with small(30):
+        found, goes = in_goes(data, spec_of("json", packing, "allow"), iter([(0, True)] * 3000), Pieces())
+    assert not isinstance(found, Inspection)
+    assert found[0] == "json"
+    assert goes > 10
+
+
 BROKEN_AT_ITS_END: dict[str, Callable[[str], bytes]] = {
     "gzip": lambda text: gzip.compress(text.encode() + b"9,1,\xff\n", mtime=0),
     "utf-16": lambda text: (text + "9,1,").encode("utf-16-le") + b"\x00\xd8a\x00",

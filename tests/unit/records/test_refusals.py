@@ -7,10 +7,12 @@ import gzip
 import json
 import struct
 import time
+from unittest.mock import patch
 
 import pytest
 
 from batchdrop.errors import DropRefused
+from batchdrop.records import expand
 from batchdrop.records.inspect import inspect
 from batchdrop.records.source import BytesSource
 from batchdrop.records.spec import InputSpec
@@ -283,9 +285,32 @@ def test_a_truncated_array_is_refused(data: bytes) -> None:
     assert refusal(data).reason == "truncated"
 
 
-@pytest.mark.parametrize("data", [b'[{"id":1}] x', b'[{"id":1}]\n[{"id":2}]', b'[{"id":1}},{"id":2}]'])
-def test_a_broken_array_is_refused(data: bytes) -> None:
-    assert refusal(data).reason == "json"
+@pytest.mark.acceptance("B9")
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'[{"id":1}] x',
+        b'[{"id":1}]\n[{"id":2}]',
+        b'[{"id":1}},{"id":2}]',
+        b'[{"id":1},]',
+        b'[{"id":1} ,\n\t ]',
+        b'[{"id":"' + b"x" * 300 + b'"},]',
+        b"[,]",
+    ],
+)
+@pytest.mark.parametrize("block", [1, 2, 7, 1 << 18])
+@pytest.mark.parametrize("most", [50, 10_000_000])
+def test_a_broken_array_is_refused(data: bytes, block: int, most: int) -> None:
+    with patch.object(expand, "BLOCK", block):
+        assert refusal(data, InputSpec(max_record_bytes=most)).reason == "json"
+
+
+@pytest.mark.parametrize("data", [b'[{"id":",]"} ]', b'[ {"id":",]"}]', b'[{"id":1},{"id":",]","t":"' + b"x" * 99 + b'"} ]'])
+@pytest.mark.parametrize("block", [1, 2, 7, 1 << 18])
+@pytest.mark.parametrize("most", [50, 10_000_000])
+def test_a_comma_elsewhere_does_an_array_no_harm(data: bytes, block: int, most: int) -> None:
+    with patch.object(expand, "BLOCK", block):
+        assert look(data, InputSpec(max_record_bytes=most)).records == len(json.loads(data))
 
 
 @pytest.mark.parametrize("key", ["data", 'da"t\\a', "é"])

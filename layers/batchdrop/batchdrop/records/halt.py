@@ -19,6 +19,7 @@ class Halt:
     digest: str  # of the stored bytes that were read
     is_read: bool = False  # all records were
     ids: Mapping[str, Any] = field(default_factory=dict)
+    mark: str = ""  # what stands before `at`
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -27,6 +28,7 @@ class Halt:
             "digest": self.digest,
             "is_read": self.is_read,
             "ids": dict(self.ids),
+            "mark": self.mark,
         }
 
     @classmethod
@@ -35,4 +37,5 @@ class Halt:
         if "is_read" not in data:
             return None
         at, inspection = Checkpoint.from_json(data["at"]), Inspection.from_json(data["inspection"])
-        return cls(inspection, at, str(data["digest"]), bool(data["is_read"]), data["ids"])
+        mark = str(data.get("mark", ""))
+        return cls(inspection, at, str(data["digest"]), bool(data["is_read"]), data["ids"], mark)

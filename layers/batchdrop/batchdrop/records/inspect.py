@@ -208,7 +208,8 @@ class _Look:
             return Halt(self._found, self._found.start, digest.keep(), is_read=True, ids=ids)
         if self._reading is None:
             raise RuntimeError("nothing is being read")
-        return Halt(self._reading.inspection(), self._here, digest.keep(), ids=ids)
+        mark = self._reading.walk.mark.decode("ascii", "replace")
+        return Halt(self._reading.inspection(), self._here, digest.keep(), ids=ids, mark=mark)
 
     def _tidy(self) -> None:
         if self._repeats:

@@ -69,7 +69,7 @@ class Reading:
         self.span = cut_bytes if is_cut else 0
         self._cuts = halt.inspection.cuts if halt else ()
         if halt:
-            again = Again(_found(halt.inspection), halt.at, file.prefix(halt.inspection))
+            again = Again(_found(halt.inspection), halt.at, file.prefix(halt.inspection), halt.mark.encode())
             self._format, self._text = halt.inspection.format, _Text(blocks, 0, halt.at.offset)
         else:
             first = _first(blocks)

@@ -39,6 +39,7 @@ class Again:
     found: Found
     at: Checkpoint
     prefix: bytes = b""  # what is before an array that is in an object
+    mark: bytes = b""  # the last byte before `at`
 
 
 def empty() -> DropRefused:
@@ -164,6 +165,7 @@ class ArrayScan:
             self._prefix, at = head[:start] if spec.json_key else b"", self.found.start
             chunks = chain([head[start:]], chunks)
         self.walk = json_form(is_array=True).walk(chunks, at, spec.max_record_bytes)
+        self.walk.behind(again.mark if again else b"")
         self._chunks, self._spec = chunks, spec
 
     def finish(self) -> None:
@@ -172,6 +174,8 @@ class ArrayScan:
             raise DropRefused("json", "a } closes nothing: the array is broken", offset=offset)
         if self.walk.stop is not Stop.CLOSED:
             raise _truncated(offset)
+        if self.walk.mark == b",":
+            raise DropRefused("json", "a comma before the end of the array: a record is missing there", offset=offset)
         _check_rest(self._prefix, chain([self.walk.rest[1:]], self._chunks), self._spec, offset)
         found.end, found.records = offset, counted(self.walk)
 

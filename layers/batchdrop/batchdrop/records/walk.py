@@ -11,6 +11,9 @@ from batchdrop.records.model import Checkpoint
 from batchdrop.records.skippers import Broken, Skipper
 
 
+_SPACE = b" \t\r\n"
+
+
 @dataclass(frozen=True, slots=True)
 class One:
     """One record by itself. `data` is None where it is too big to be held."""
@@ -54,6 +57,7 @@ class Walk:
         self.ordinal = start.ordinal
         self.line = start.line
         self._offset = start.offset  # of the first byte held
+        self._mark = b""  # the last byte before those that is more than space
         self._lines = 0  # line ends the last run passed
         self._added = 0  # bytes of an ending the file does not have
         self._next: Run | None = None  # tells of the record that `one` will take
@@ -86,6 +90,15 @@ class Walk:
             return self._skipped
         added = self._added if self.at == len(self.data) else 0
         return Checkpoint(self._offset + self.at - added, self.line, self.ordinal)
+
+    @property
+    def mark(self) -> bytes:
+        """The last byte before the next record that is more than space: what ended the one before, if that was read."""
+        return self.data[: self.at].rstrip(_SPACE)[-1:] or self._mark
+
+    def behind(self, mark: bytes) -> None:
+        """Tell what stands before the place the walk begins at."""
+        self._mark = mark
 
     @property
     def rest(self) -> bytes:
@@ -141,6 +154,7 @@ class Walk:
         """Put more bytes behind those `run` did not do, or pass over a record of which they are too many already.
         False if there are none."""
         is_stuck = self.at == 0
+        self._note()
         self._offset += self.at
         self.data, self.at = self.data[self.at :], 0
         if len(self.data) > self._cap:
@@ -178,6 +192,11 @@ class Walk:
         self._offset += end
         self.data, self.at = self.data[end:], 0
 
+    def _note(self) -> None:
+        """Keep the last byte of what will be let go of."""
+        last = self.data[max(0, self.at - 1) : self.at]  # as a rule it is no space
+        self._mark = last if last.strip(_SPACE) else self.mark
+
     def _skip(self, run: Run) -> None:
         """Pass over a record too big to be held."""
         self._skipped = begun = self.here
@@ -193,6 +212,7 @@ class Walk:
         """Where in what is held then the record begins that follows."""
         while (end := skipper.skip(self.data)) < 0:
             self._pass(len(self.data), 0, self.data.count(b"\n"))
+            self._note()
             self._offset += len(self.data)
             self.data, self.at = next(self._chunks, b""), 0
             if not self.data:
