@@ -100,8 +100,8 @@ def rerun(
     With --only-rejected, the records that were invalid, rejected or
     unprocessed are dropped again as they are: for when the cause lay with
     the route or the vendor. This can be done once: what is not accepted
-    then is in the new job's own rejects. To mend the records themselves, see
-    batchdrop rejects.
+    then is in the new job's own rejects. Not for sets, whose rejects file
+    is no drop. To mend the records themselves, see batchdrop rejects.
 
     \b
     Examples:

@@ -70,7 +70,8 @@ def rejects(
     """Fetch the records that were not accepted, ready to be mended and dropped again.
 
     They come in your own columns and format; the four batchdrop columns
-    added say why, and are not sent.
+    added say why, and are not sent. Those of a set are for reading: they
+    are mended in their own files.
 
     \b
     Examples:
@@ -97,6 +98,10 @@ def rejects(
 
 
 def _what_to_do(job: Job, told: dict[str, Any]) -> str:
+    from batchdrop.again import again
+
+    if told["rejects"] and again(job) != "rejects":
+        return f"no drop: mend the records in your own files; batchdrop report {describe.short(job)} says how"
     if told["rejects"]:
         return "mend the records, then drop the file again; our own columns are ignored then"
     if job.counts.get("records") == job.counts.get("accepted"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import PurePosixPath
@@ -13,11 +14,13 @@ import msgspec
 
 from batchdrop.errors import DropRefused
 from batchdrop.members import naming, sha256_of
+from batchdrop.records.columns import is_ours
 from batchdrop.records.csvcodec import cells_of
 from batchdrop.records.expand import detect, expand, guarded
 from batchdrop.records.inspect import inspect
 from batchdrop.records.inspection import Inspection
 from batchdrop.records.jsoncheck import value_problem
+from batchdrop.records.jsoncodec import is_rejected
 from batchdrop.records.model import SourceRecord
 from batchdrop.records.packager import Packager
 from batchdrop.records.source import Source
@@ -115,6 +118,16 @@ def _count(pieces: Packager, check: Callable[[], None]) -> tuple[int, int]:
             piece.payload.close()
         check()
     return records, invalid
+
+
+def is_rejects_file(source: Source, spec: InputSpec, content: Content) -> bool:
+    """Whether it is one of ours, as it came or mended, by its header or its first record."""
+    if content.inspection and content.inspection.format == "csv":
+        return is_ours(content.inspection.header)
+    first = next(packager(source, spec, content.inspection).replay()).raw if content.inspection else None
+    with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):  # ours can be read
+        return is_rejected(object_bytes(source, spec) if first is None else first)
+    return False
 
 
 def json_chunks(source: Source, spec: InputSpec, content: Content) -> Iterator[bytes]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Literal
 
+from batchdrop.again import again
 from batchdrop.arrive import claim_again
 from batchdrop.drop import Drop
 from batchdrop.errors import BatchdropError, ConditionFailed, ObjectGone
@@ -160,6 +161,8 @@ def rerun(world: World, job_id_: str, *, only_rejected: bool = False) -> Job:
 
 
 def _drop_rejects(world: World, old: Job) -> Drop:
+    if again(old) != "rejects":
+        raise CannotOperate(_not_a_drop(old))
     bucket, place = world.settings.results_bucket, folder(old)
     with world.objects.open(ObjectRef(bucket, f"{place}report.json")) as body:
         report = json.loads(body.read())
@@ -181,16 +184,24 @@ def _drop_rejects(world: World, old: Job) -> Drop:
 
 def _must_be_new(world: World, old: Job, key: str) -> None:
     with suppress(ObjectGone):
-        again = _drop_at(world, old.bucket, key).job_id
+        second = _drop_at(world, old.bucket, key).job_id
         raise CannotOperate(
-            f"what job {old.job_id} did not accept was dropped again before, as job {again}: "
-            f"see `batchdrop show {again}`; to drop it once more, `batchdrop rejects {old.job_id} -o FILE`"
+            f"what job {old.job_id} did not accept was dropped again before, as job {second}: "
+            f"see `batchdrop show {second}`; to drop it once more, `batchdrop rejects {old.job_id} -o FILE`"
         )
 
 
 def _drop_at(world: World, bucket: str, key: str) -> Drop:
     ref = world.objects.head(ObjectRef(bucket, key))
     return Drop(ref.bucket, ref.key, ref.version_id, ref.size)
+
+
+def _not_a_drop(old: Job) -> str:
+    """Why the rejects file of a set is not dropped again: its records are not in files that the vendor knows."""
+    why = f"job {old.job_id} was a set, whose rejects file holds the records of all its files: it is no drop itself"
+    if again(old) == "whole":
+        return f"{why}. Mend them in your own files and drop the set again, or leave --only-rejected out"
+    return f"{why}. Drop a set of the same form that holds only these records, each in a file of its own name"
 
 
 def _nothing_in_it(old: Job, report: Mapping[str, Any]) -> str:

@@ -42,7 +42,8 @@ def look_into_set(
         seen = found["entries"]
     enforce_manifest(job, objects, [{**entry, "size": sizes[entry["name"]]} for entry in seen])
     digest = set_digest((str(entry["name"]), str(entry["sha256"])) for entry in seen)
-    return _fitting(job, {"ready": found["ready"], "entries": packed(found["entries"]), "sha256": digest})
+    kept = {"ready": found["ready"], "entries": packed(found["entries"]), "sha256": digest, "again": output.sets.again}
+    return _fitting(job, kept)
 
 
 def _fitting(job: Job, found: dict[str, Any]) -> dict[str, Any]:

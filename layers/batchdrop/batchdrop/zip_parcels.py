@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, BinaryIO, cast
 
-from batchdrop.analysis import Content, analyse, json_chunks, plain_name, records_again
+from batchdrop.analysis import Content, analyse, is_rejects_file, json_chunks, plain_name, records_again
 from batchdrop.destinations.base import Output, SetRules
 from batchdrop.errors import DropRefused
 from batchdrop.members import Member, chunks, has_mark, naming, spooled
@@ -25,6 +25,10 @@ from batchdrop.records.zips import ZipCaps, check_zip, zip_members
 
 _ANY_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*\.json"
 _END = {"sent": 1}
+_REJECTS = (
+    "is a rejects file, in which records of several files are mixed, and CSV's cells are texts: mend them in their own "
+    "files, and drop the set again"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,8 @@ def _analysed(members: Sequence[Member], spec: InputSpec, rules: SetRules, check
             raise DropRefused("set", f"{names[name]} and {member.name} would both become {name}")
         names[name] = member.name
         content = analyse(member.name, member.source, spec, check)
+        if is_rejects_file(member.source, spec, content):
+            raise DropRefused("set", f"{member.name} {_REJECTS}")
         _refuse_invalid(member.name, content, rules)
         entries.append(Entry(name, member, content))
     return sorted(entries, key=lambda entry: entry.name)
@@ -145,7 +151,9 @@ def _refuse_what_cannot_be_mended(entries: Sequence[Entry]) -> None:
         if found is not None and (found.format != "json" or found.compression != "none"):
             raise DropRefused("json", f"{entry.name} in the ZIP is not JSON: an array of objects, or one object")
         if has_mark(entry.member):
-            why = "begins with the byte-order mark of UTF-8, which is no JSON and cannot be left out of a ready-made ZIP"
+            why = (
+                "begins with the byte-order mark of UTF-8, which is no JSON and cannot be left out of a ready-made ZIP"
+            )
             raise DropRefused("json", f"{entry.name} {why}: save it without, or drop the files as a set instead")
         if content.invalid:
             why = f"{content.invalid} invalid record(s), which cannot be left out of a ready-made ZIP"

@@ -12,6 +12,7 @@ import pytest
 
 from batchdrop.destinations import haplo
 from batchdrop.errors import RouteError
+from batchdrop.operate import CannotOperate, rerun
 from local.simulators.clock import ManualClock
 from local.simulators.haplo import HaploSimulator
 from local.simulators.haplo_control import TEXT_LIMIT
@@ -320,6 +321,9 @@ def test_an_invalid_record_is_left_out_of_its_file_and_told_with_its_line(desk: 
     assert json.loads(sim.commits[0].bodies[1].read()) == [{"name": "A"}, {"name": "C"}]
     [row] = desk.rejects(job)
     assert (row["batchdrop_line"], row["batchdrop_message"].partition(":")[0]) == (2, "people.json")
+    assert "Drop a set of the same form that holds only these records" in " ".join(report["what_next"])
+    with pytest.raises(CannotOperate, match="Drop a set of the same form"):
+        rerun(desk, job, only_rejected=True)
 
 
 # --- files over 16 MiB ---

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from batchdrop.operate import CannotOperate, rerun
 from batchdrop.poll import what_next
 from local.simulators.clock import ManualClock
 from local.simulators.ometria import OmetriaSimulator
@@ -200,6 +201,31 @@ def test_an_invalid_record_is_left_out_and_found_again_with_file_and_line(desk: 
     assert broken["batchdrop_raw"] == "{broken"
     assert row | {"id": "p2", "price": "cheap", "batchdrop_line": 3, "batchdrop_outcome": "invalid"} == row
     assert json.loads(sent_zip(sim)["products.json"]) == [{"id": "p1", "price": 1}, {"id": "p3", "price": 3}]
+
+
+def test_rejects_of_a_set_are_mended_in_their_own_files_and_sent_with_the_whole_set(
+    desk: Desk, sim: OmetriaSimulator
+) -> None:
+    """Sent alone, they would be all there is of the catalogue, with texts for numbers."""
+    desk.raw["input"] |= {"id": "id"}
+    job = desk.drop({"products.csv": b"id,price\np1,1\n,2.50\n", "pages.json": b'[{"id": "a"}, {"x": 1}]'})
+    report = desk.run(job)
+    assert "Drop the whole set again: `batchdrop drop PATH --route r`." in report["what_next"]
+    assert "mend.ndjson" not in " ".join(report["what_next"])
+    with pytest.raises(CannotOperate, match="it is no drop itself"):
+        rerun(desk, job, only_rejected=True)
+
+    mended = desk.result(job, "rejects.ndjson").replace(b'"id":""', b'"id":"p2"').replace(b'{"x"', b'{"id":"b","x"')
+    one = mended.partition(b"\n")[0]
+    for name, data in (("mend.ndjson", mended), ("mend.json", b"[%b]" % one), ("mend.json", one)):
+        again = desk.run(desk.drop({name: data}, ready=None))
+        assert (again["outcome"], again["failure"]["reason"]) == ("failed", "set")
+        assert "is a rejects file" in again["failure"]["message"]
+    assert len(sim.calls("upload")) == 1
+
+    whole = {"products.csv": b"id,price\np1,1\np2,2.50\n", "pages.json": b'[{"id": "a"}, {"id": "b", "x": 1}]'}
+    assert desk.run(desk.drop(whole, folder="again"))["outcome"] == "completed"
+    assert b'"price":2.50' in sent_zip(sim)["products.json"]
 
 
 def test_a_strict_route_refuses_a_set_with_an_invalid_record(desk: Desk, sim: OmetriaSimulator) -> None:

@@ -305,7 +305,7 @@ def test_a_broken_array_is_refused(data: bytes, block: int, most: int) -> None:
         assert refusal(data, InputSpec(max_record_bytes=most)).reason == "json"
 
 
-@pytest.mark.parametrize("data", [b'[{"id":",]"} ]', b'[ {"id":",]"}]', b'[{"id":1},{"id":",]","t":"' + b"x" * 99 + b'"} ]'])
+@pytest.mark.parametrize("data", [b'[{"id":",]"} ]', b'[ {"id":",]"}]', b'[{"id":",]","t":"' + b"x" * 99 + b'"} ]'])
 @pytest.mark.parametrize("block", [1, 2, 7, 1 << 18])
 @pytest.mark.parametrize("most", [50, 10_000_000])
 def test_a_comma_elsewhere_does_an_array_no_harm(data: bytes, block: int, most: int) -> None:

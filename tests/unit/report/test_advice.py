@@ -6,6 +6,7 @@ from itertools import product
 
 import pytest
 
+from batchdrop.again import Again
 from batchdrop.report.advice import what_next
 from batchdrop.words import JobOutcome
 from tests.unit.report import samples
@@ -97,6 +98,28 @@ def test_no_report_offers_two_ways_to_send_the_same_records(outcome: JobOutcome)
         assert len(ways) <= (outcome != "held"), (counts, said)
         if counts["invalid"]:  # it may be a row with too few cells: `rerun --only-rejected` would refuse
             assert "`batchdrop rerun" not in said
+
+
+@pytest.mark.parametrize(
+    ("again", "said"),
+    [
+        ("whole", "Drop the whole set again: `batchdrop drop PATH --route products`."),
+        ("part", "Drop a set of the same form that holds only these records: the others were sent already."),
+    ],
+)
+def test_what_was_refused_of_a_set_is_mended_in_its_own_file(again: Again, said: str) -> None:
+    """Its rejects file holds the records of several files, and texts where they had numbers."""
+    for outcome, found in product(JobOutcome, ({"invalid": 1}, {"unprocessed": 2}, {"invalid": 1, "unprocessed": 2})):
+        counts = samples.counts(accepted=4, **found)
+        lines = what_next(samples.report(outcome, counts=counts, rejects_file="rejects.ndjson"), again)
+        if outcome is not JobOutcome.HELD:
+            assert said in lines
+        assert ("Mend the 1 record refused in your own files." in lines) == (said in lines and "invalid" in found)
+        ways = " ".join(lines).replace(said, "")
+        assert not any(
+            other in ways for other in ("mend.ndjson", "--only-rejected", "batchdrop drop", "`batchdrop rerun")
+        )
+        assert again == "part" or "Do not drop" not in ways
 
 
 def test_a_failed_job_of_which_nothing_was_accepted_is_dropped_again_and_nothing_else() -> None:

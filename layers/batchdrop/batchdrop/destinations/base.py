@@ -204,6 +204,7 @@ class SetRules:
     refuse_invalid: bool = False  # one invalid record refuses the whole set
     carried: tuple[str, ...] = ()  # `files`: files that hold no records and go with every batch
     reading: Callable[[Mapping[str, bytes], Sequence[str]], Mapping[str, Reading]] | None = None
+    again: Literal["whole", "part"] = "whole"  # what of a set is dropped again to send what was not accepted of it
     split: bool = True  # `files`: cut a file over `max_bytes` at its records; False: refuse it
 
 

@@ -89,7 +89,8 @@ class Haplo:
         def reading(carried: Mapping[str, bytes], names: Sequence[str]) -> Mapping[str, Reading]:
             return readings(control, carried[control], names)
 
-        rules = SetRules(carried=(control,), reading=reading, split=account["oversize"] == "split")
+        split = account["oversize"] == "split"
+        rules = SetRules(carried=(control,), reading=reading, again="part", split=split)
         return Output("files", TEXT_BYTES, sets=rules)
 
     # --- submission ---

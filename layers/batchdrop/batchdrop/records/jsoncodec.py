@@ -68,7 +68,7 @@ class JsonCodec:
     def _encode(self, raw: bytes) -> tuple[bytes | None, Problem | None]:
         if problem := record_problem(raw, self.spec.max_depth) or _not_mended(raw) or self._field_problem(raw):
             return None, problem
-        if self._rewrites or _is_rejected(raw):
+        if self._rewrites or is_rejected(raw):
             raw, clash = self._rewritten(raw)
             if clash:
                 return None, clash
@@ -90,7 +90,7 @@ class JsonCodec:
         return None
 
     def _rewritten(self, raw: bytes) -> tuple[bytes, Problem | None]:
-        fields, ours = _fields.decode(raw), OUR_COLUMNS if _is_rejected(raw) else ()
+        fields, ours = _fields.decode(raw), OUR_COLUMNS if is_rejected(raw) else ()
         fields = {k: v for k, v in fields.items() if k not in ours and k not in self.spec.drop}
         kept = {self.spec.rename.get(k, k): v for k, v in fields.items()}
         clash = Problem("duplicate_key", "a field gets the name of another by input.rename")
@@ -103,7 +103,7 @@ class JsonCodec:
         return self.spec.id_joiner.join(p for p in parts if p) if all(parts) else None
 
 
-def _is_rejected(raw: bytes) -> bool:
+def is_rejected(raw: bytes) -> bool:
     """Whether it is a line of a rejects file of ours, by its first field of ours, which may be the last one left; other
     records may hold our words in other places."""
     return OUR_COLUMNS[0].encode() in raw and OUR_COLUMNS[0] in _fields.decode(raw)
@@ -111,7 +111,7 @@ def _is_rejected(raw: bytes) -> bool:
 
 def _not_mended(raw: bytes) -> Problem | None:
     """A line of a rejects file, in which a record that could not be read still stands as a text."""
-    if UNREAD.encode() in raw and _is_rejected(raw) and UNREAD in _fields.decode(raw):
+    if UNREAD.encode() in raw and is_rejected(raw) and UNREAD in _fields.decode(raw):
         return Problem("not_mended", f"put the mended record's own fields in the place of {UNREAD}", UNREAD)
     return None
 

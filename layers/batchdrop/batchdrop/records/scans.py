@@ -211,5 +211,5 @@ def _check_rest(prefix: bytes, chunks: Iterator[bytes], spec: InputSpec, end: in
         if len(rest) > spec.max_record_bytes:
             raise DropRefused("json", "too much follows the array", offset=end)
     # Not only broken: where its key is there twice, nobody can tell which of the two arrays is meant.
-    if not is_alone and (problem := value_problem(b"%b]%b" % (prefix, rest), spec.max_depth)):
+    if not is_alone and (problem := value_problem(prefix + b"]" + bytes(rest), spec.max_depth)):
         raise DropRefused("json", f"the JSON around the array cannot be used: {problem.message}")

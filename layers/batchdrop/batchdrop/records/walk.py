@@ -10,7 +10,6 @@ from batchdrop.records.kernel import ALL, ROOM, Desk, Kernel, Mode, Run, Stop
 from batchdrop.records.model import Checkpoint
 from batchdrop.records.skippers import Broken, Skipper
 
-
 _SPACE = b" \t\r\n"
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import shlex
 
+from batchdrop.again import Again
 from batchdrop.report.reading import Doc, integer, mapping, mappings, text
 
 
-def what_next(report: Doc) -> list[str]:
+def what_next(report: Doc, again: Again = "rejects") -> list[str]:
     """The sentences for this report, most urgent first; commands stand in `backticks`. Never empty."""
     outcome = text(report, "outcome")
     steps = [
         *(_decide(report) if outcome == "held" else ()),
-        *(_cause(report) if outcome in ("failed", "timed_out", "canceled") else ()),
-        *_send_again(report),
+        *(_cause(report, again) if outcome in ("failed", "timed_out", "canceled") else ()),
+        *_send_again(report, again),
         *_ask_the_vendor(report),
     ]
     if not steps and outcome == "completed":
@@ -44,14 +45,14 @@ def _is_in_doubt(batch: Doc) -> bool:
     return state in ("held", "doubtful") or may_be_sent
 
 
-def _cause(report: Doc) -> list[str]:
+def _cause(report: Doc, again: Again) -> list[str]:
     """Advice for a job that did not end well, by its outcome."""
     if text(report, "outcome") == "timed_out":
         return ["If the vendor usually needs this long, give the route a longer `deadline`."]
     if text(report, "outcome") == "canceled":
         return ["If you did not cancel it, find out who did, here or at the vendor."]
     if not _came_to_nothing(report):
-        return ["Do not drop the whole file again: part of it was sent already."]
+        return [] if again == "whole" else ["Do not drop the whole file again: part of it was sent already."]
     route = _word(report, "route")
     return [
         "Remove the cause named above, then drop the file again: the vendor accepted none of it.",
@@ -59,7 +60,7 @@ def _cause(report: Doc) -> list[str]:
     ]
 
 
-def _send_again(report: Doc) -> list[str]:
+def _send_again(report: Doc, again: Again) -> list[str]:
     """The one way to send what was not accepted: two of them, both followed, would import records twice.
 
     None while a job is held, as the report after the decision gives one; nor where the whole file is dropped again.
@@ -67,11 +68,25 @@ def _send_again(report: Doc) -> list[str]:
     if text(report, "outcome") == "held" or _came_to_nothing(report):
         return []
     refused, unprocessed = _count(report, "invalid") + _count(report, "rejected"), _count(report, "unprocessed")
+    if again != "rejects":
+        return _set_again(report, again, refused, unprocessed)
     if refused:
         return _mend(report, refused, unprocessed)
     rerun = f"`batchdrop rerun {_word(report, 'job_id')} --only-rejected`"
     told = f"{_records(unprocessed)} {_were(unprocessed)} never sent. {rerun} sends only what was not accepted."
     return [told] if unprocessed else []
+
+
+def _set_again(report: Doc, again: Again, refused: int, unprocessed: int) -> list[str]:
+    """The same for a set, whose rejects file is for reading: no member of the set is named or formed like it."""
+    if not (refused or unprocessed):
+        return []
+    show, count = f"`batchdrop rejects {_word(report, 'job_id')} -o -`", refused + unprocessed
+    told = f"{show} shows the {_records(count)} that {_were(count)} not accepted, and why. It is no file to be dropped."
+    mend = [f"Mend the {_records(refused)} refused in your own files."] if refused else []
+    if again == "whole":
+        return [told, *mend, f"Drop the whole set again: `batchdrop drop PATH --route {_word(report, 'route')}`."]
+    return [told, *mend, "Drop a set of the same form that holds only these records: the others were sent already."]
 
 
 def _came_to_nothing(report: Doc) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from batchdrop.again import again
 from batchdrop.errors import ConditionFailed, ObjectGone
 from batchdrop.job import Job
 from batchdrop.places import folder, iso, route_folder
@@ -24,7 +25,7 @@ def publish(world: World, job: Job, document: dict[str, Any], name: str) -> dict
     """Write a report beside its rejects file; returns the one that stands, which may be an earlier one."""
     bucket, place = world.settings.results_bucket, folder(job)
     document = {**document, "rejects_file": name}
-    document["what_next"] = what_next(document)
+    document["what_next"] = what_next(document, again(job))
     document = _standing(world, bucket, f"{place}report.json", document)
     world.objects.put(bucket, f"{place}report.html", render(document), content_type=_HTML)
     return document
