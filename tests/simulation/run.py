@@ -14,7 +14,6 @@ from unittest.mock import patch
 from batchdrop import capability
 from batchdrop.destinations import datagroup
 from batchdrop.job import Batch, Job
-from batchdrop.notify import NOTIFICATION_KEYS
 from batchdrop.world import Settings
 from tests.simulation.cloud import DROPS, RESULTS, Cloud
 from tests.simulation.faults import Choice, Outage, Plan
@@ -49,7 +48,7 @@ class Simulation:
         self.objects = MemoryObjects(lambda: kernel.now)
         self.cloud = Cloud(kernel, self.gate, self.table, self.objects)
         self.watch = Watch(kernel, self.table, self.cloud)
-        self.secrets = {"vendor-main": dict(scenario.secret), NOTIFICATION_KEYS: dict(KEYS)}
+        self.secrets = {"vendor-main": dict(scenario.secret), capability.SECRET: dict(KEYS)}
         self.routes = {scenario.name: scenario.whole_route()}
         self.expected: dict[str, int] = {}
         self._patches = ExitStack()

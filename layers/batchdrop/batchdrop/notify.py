@@ -11,7 +11,6 @@ from batchdrop.ledger import Ledger
 from batchdrop.ports import Clock, Log, Metrics, Secrets, Workflow
 
 HINT_WINDOW_MS = 30_000
-NOTIFICATION_KEYS = "notification-keys"
 
 
 class Porch(Protocol):
@@ -36,7 +35,7 @@ Answer = Literal["accepted", "unknown"]
 
 def notify(world: Porch, token: str) -> Answer:
     """Heed a callback. `unknown` for a token that is forged, expired or of no job; all other calls are `accepted`."""
-    keys: Mapping[str, str] = world.secrets.get(NOTIFICATION_KEYS)
+    keys: Mapping[str, str] = world.secrets.get(capability.SECRET)
     job_id = capability.verify(keys, token, world.clock.now())
     if job_id is None:
         world.metrics.count("CallbacksForged")

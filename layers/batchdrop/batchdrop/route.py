@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from batchdrop import capability
 from batchdrop.destinations import REGISTRY, destination
 from batchdrop.errors import RouteError
 from batchdrop.fields import Field, object_schema, read_all
@@ -183,6 +184,7 @@ def read_route(name: str, raw: object, allow_insecure: tuple[str, ...] = ()) -> 
     aside = _section(problems, given.get("side_by_side") or {}, SIDE_BY_SIDE, "side_by_side")
     of_input = _check_input(given.get("input") or {})
     problems += of_input
+    problems += _check_secret(given.get("secret"))
     problems += _check_url(given.get("account"), allow_insecure)
     vendor_name = str(given.get("destination"))
     if vendor_name not in REGISTRY:
@@ -211,6 +213,12 @@ def read_route(name: str, raw: object, allow_insecure: tuple[str, ...] = ()) -> 
         max_in_flight=cast(int, values["max_in_flight"]),
         side_by_side=_side_by_side(vendor, aside),
     )
+
+
+def _check_secret(name: object) -> list[tuple[str, str]]:
+    if name != capability.SECRET:
+        return []
+    return [("secret", f"{name} holds the stack's own keys of its callback URLs: choose another name")]
 
 
 def _section(
@@ -257,6 +265,7 @@ def schema() -> dict[str, object]:
     properties = cast("dict[str, object]", found["properties"])
     properties["poll"] = object_schema(POLL, COMMON["poll"].description)
     properties["side_by_side"] = object_schema(SIDE_BY_SIDE, COMMON["side_by_side"].description)
+    properties["secret"] = COMMON["secret"].schema() | {"not": {"const": capability.SECRET}}
     from batchdrop.records.schema import input_schema
 
     properties["input"] = input_schema(COMMON["input"].description)

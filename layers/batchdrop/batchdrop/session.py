@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -10,7 +11,6 @@ from batchdrop import capability
 from batchdrop.destinations.base import Payload, Session
 from batchdrop.errors import SecretError
 from batchdrop.job import Job
-from batchdrop.notify import NOTIFICATION_KEYS
 from batchdrop.places import folder
 from batchdrop.ports import ObjectRef, Objects
 from batchdrop.route import Route
@@ -97,6 +97,20 @@ def _notification_url(world: World, job: Job, route: Route) -> str:
     base = world.settings.notification_url
     if not (base and route.vendor.callbacks) or job.packaged_at:  # all is submitted: nobody is to be told it any more
         return ""
+    keys = _callback_keys(world)
+    if keys is None:  # polling ends the job without callbacks, too
+        world.metrics.count("CallbackKeysUnusable")
+        world.log.warning("the callback keys are unusable", job_id=job.job_id, secret=capability.SECRET)
+        return ""
     expires = job.deadline_at // 1000 + _AFTER_DEADLINE
-    token = capability.issue(world.secrets.get(NOTIFICATION_KEYS), job.job_id, expires)
-    return f"{base.rstrip('/')}/notifications/{token}"
+    return f"{base.rstrip('/')}/notifications/{capability.issue(keys, job.job_id, expires)}"
+
+
+def _callback_keys(world: World) -> Mapping[str, str] | None:
+    """The keys as they are now, where those read before are of no use; None where neither are usable."""
+    for fresh in (False, True):
+        with suppress(SecretError):
+            keys = world.secrets.get(capability.SECRET, fresh=fresh)
+            if capability.are_usable(keys):
+                return keys
+    return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from batchdrop import capability
@@ -89,3 +91,9 @@ def test_a_key_is_good_as_long_as_it_is_kept() -> None:
 def test_without_a_key_nothing_is_genuine(keys: dict[str, str]) -> None:
     assert verify(keys, token(), NOW) is None
     assert verify(keys, issue({"current": "k1", "k1": "none"}, JOB, NOW + 60), NOW) is None
+
+
+@pytest.mark.parametrize("key", [7, None, ["x"], ""])
+def test_a_key_that_is_no_text_is_no_key(key: object) -> None:
+    broken: Any = {"current": "k1", "k1": key}
+    assert verify(broken, issue(KEYS, JOB, NOW + 60), NOW) is None

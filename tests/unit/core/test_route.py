@@ -49,6 +49,7 @@ def test_a_good_route_is_read_with_its_defaults() -> None:
         ({"destination": ...}, "destination", "is missing"),
         ({"secret": ...}, "secret", "is missing"),
         ({"secret": "../other"}, "secret", "must match"),
+        ({"secret": "notification-keys"}, "secret", "the stack's own keys of its callback URLs"),
         ({"sercet": "x"}, "sercet", 'unknown option (did you mean "secret"?)'),
         ({"deadline": "tomorrow"}, "deadline", 'write it like "30s"'),
         ({"deadline": "5s"}, "deadline", "at least 1m"),
