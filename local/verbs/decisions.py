@@ -97,6 +97,8 @@ def rerun(
 ) -> None:
     """Process an ended job's drop again, as a new job; prints its id.
 
+    A job is run again once: to do it once more, rerun the new job.
+
     With --only-rejected, the records that were invalid, rejected or
     unprocessed are dropped again as they are: for when the cause lay with
     the route or the vendor. This can be done once: what is not accepted

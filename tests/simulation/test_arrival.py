@@ -89,6 +89,8 @@ def test_a_set_whose_files_were_deleted_since_is_run_again_with_the_versions_it_
         again = operate.rerun(simulation.world, old.job_id)
         simulation.drain()
         assert simulation.check() == []
+        with pytest.raises(operate.CannotOperate, match=f"run again before, as job {again.job_id}: rerun that one"):
+            operate.rerun(simulation.world, old.job_id)
         first, second = simulation.report(old), simulation.report(again)
         assert second["outcome"] == "completed"
         assert second["counts"] == first["counts"]
@@ -148,3 +150,19 @@ def test_a_worker_that_read_the_job_before_another_gave_up_sends_nothing() -> No
         assert report["failure"]["reason"] == "secret"
         assert report["counts"]["accepted"] == 0
         assert oneshot(simulation).vendor.imports == []
+
+
+def test_a_rerun_whose_answer_was_lost_is_told_as_done_and_a_second_one_starts_what_the_first_could_not() -> None:
+    with Simulation(scenario("ometria")) as simulation:
+        ended(simulation)
+        simulation.watch.operated = True
+        old, claim = simulation.job.job_id, Ledger.claim
+        with patch.object(Ledger, "claim", lambda ledger, job: (claim(ledger, job), claim(ledger, job))[1]):
+            again = operate.rerun(simulation.world, old)
+        simulation.kernel.run(simulation.kernel.now + 1)
+        with patch.object(type(simulation.world.workflow), "start") as start, pytest.raises(operate.CannotOperate):
+            operate.rerun(simulation.world, old)
+        start.assert_called_once_with(again.execution, again.job_id)
+        simulation.drain()
+        once_more = operate.rerun(simulation.world, again.job_id)
+        assert (once_more.revision, once_more.previous) == (3, again.job_id)

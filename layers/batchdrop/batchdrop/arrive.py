@@ -34,8 +34,9 @@ def claim_lost(world: World, drop: Drop, route: Route | None, problem: str) -> b
     return _claim(world, drop, route, problem, {})[1]
 
 
-def claim_again(world: World, drop: Drop, old: Job, *, same_content: bool = True) -> Job:
-    """Make another job of a drop, for an ended one; its execution will have it submitted.
+def claim_again(world: World, drop: Drop, old: Job, *, same_content: bool = True) -> tuple[Job, bool]:
+    """Make another job of a drop, for an ended one; its execution will have it submitted. Returns it as it stands, and
+    whether this call made it.
 
     With the same content it is the next revision; a drop of what was not accepted is a job of its own.
     """
@@ -49,11 +50,12 @@ def claim_again(world: World, drop: Drop, old: Job, *, same_content: bool = True
         job.members, job.size = old.members, old.size
     else:
         _pin_members(world, drop, job, route)
-    job, ours = world.ledger.claim(job)
-    if not ours and not job.previous:  # the drop's own event was faster
-        job = world.ledger.change(job, {"previous": old.job_id}, {})
-    world.workflow.start(job.execution, job.job_id)
-    return job
+    found, ours = world.ledger.claim(job)
+    if not ours and not found.previous:  # the drop's own event was faster
+        found = world.ledger.change(found, {"previous": old.job_id}, {})
+    if not found.is_closed:
+        world.workflow.start(found.execution, found.job_id)
+    return found, ours or found.created_at == job.created_at  # our own write, repeated by the SDK
 
 
 def _claim(world: World, drop: Drop, route: Route | None, problem: str, lease: dict[str, Any]) -> tuple[Job, bool]:

@@ -148,7 +148,8 @@ def _set_aside_report(world: World, job: Job) -> None:
 def rerun(world: World, job_id_: str, *, only_rejected: bool = False) -> Job:
     """Process the same drop again, as a new job that names the old; with `only_rejected`, what was not accepted.
 
-    The latter drops the job's rejects file again: records that are invalid, rejected or unprocessed.
+    A job is run again once; after that its re-run can be. With `only_rejected` the job's rejects file is dropped again:
+    records that are invalid, rejected or unprocessed.
     """
     old = find(world, job_id_)
     if not old.is_closed:
@@ -156,8 +157,12 @@ def rerun(world: World, job_id_: str, *, only_rejected: bool = False) -> Job:
     if old.ended() is JobOutcome.HELD:
         raise CannotOperate(f"job {job_id_} is held: decide with `batchdrop resolve {job_id_}` first")
     if only_rejected:
-        return claim_again(world, _drop_rejects(world, old), old, same_content=False)
-    return claim_again(world, Drop(old.bucket, old.key, old.version_id, old.size, old.sequencer), old)
+        return claim_again(world, _drop_rejects(world, old), old, same_content=False)[0]
+    drop = Drop(old.bucket, old.key, old.version_id, old.size, old.sequencer)
+    again, is_new = claim_again(world, drop, old)
+    if not is_new:
+        raise CannotOperate(f"job {job_id_} was run again before, as job {again.job_id}: rerun that one")
+    return again
 
 
 def _drop_rejects(world: World, old: Job) -> Drop:
