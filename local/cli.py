@@ -23,7 +23,9 @@ def main() -> None:
         sys.stderr.write(f"batchdrop: the package {missing.name} is not installed: make setup\n")
         sys.exit(FAILED)
     except Exception as error:
-        message = _message(error)
+        from local import refusals
+
+        message = refusals.told(error)
         if message is None:
             raise
         _fail(error, message)
@@ -35,13 +37,6 @@ def _fail(error: Exception, message: str) -> None:
     _forget_output()
     show.fail(message)
     sys.exit(error.code if isinstance(error, Trouble) else FAILED)
-
-
-def _message(error: Exception) -> str | None:
-    from batchdrop.errors import BatchdropError
-    from local.refusals import explain
-
-    return str(error) if isinstance(error, Trouble | BatchdropError) else explain(error)
 
 
 def _forget_output() -> None:

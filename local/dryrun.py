@@ -88,7 +88,7 @@ def _job(path: Path, route: Route) -> Job:
         job.key = f"{path}/{READY if (path / READY).is_file() else ''}"  # a manifest in the marker is enforced
         job.members = [
             {"name": p.relative_to(path).as_posix(), "version_id": "", "size": p.stat().st_size}
-            for p in upload.members(path)
+            for p in upload.files_of(path)
         ]
         enforce_limits([member["name"] for member in job.members])
         job.size = sum(member["size"] for member in job.members)

@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from local.trouble import Trouble
+
 _CREDENTIALS = {
     "ExpiredToken": "your AWS session is over: sign in again (aws sso login)",
     "ExpiredTokenException": "your AWS session is over: sign in again (aws sso login)",
@@ -15,6 +17,17 @@ _CREDENTIALS = {
     "SignatureDoesNotMatch": "AWS refused the signature: check the secret key, and this machine's clock",
 }
 _DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
+
+
+def told(error: BaseException) -> str | None:
+    """What ends the command is told so; None for what is a fault of ours."""
+    from batchdrop.errors import BatchdropError
+
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    if isinstance(error, Trouble | BatchdropError):
+        return str(error)
+    return explain(error) if isinstance(error, Exception) else None
 
 
 def explain(error: Exception) -> str | None:

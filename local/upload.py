@@ -41,12 +41,28 @@ def drop_set(s3: S3Client, bucket: str, route: str, directory: Path, progress: P
     return job_id(bucket, folder + READY, marker["VersionId"])
 
 
+def files_of(path: Path) -> list[Path]:
+    """The files a drop of this path is made of; `Trouble` where one cannot be dropped."""
+    found = members(path) if path.is_dir() else [path]
+    for file in found:
+        _must_be_readable(file, file.relative_to(path.parent))
+    return found
+
+
 def members(directory: Path) -> list[Path]:
     """The files of a set: all in the directory but hidden ones and a marker."""
     found = [p for p in sorted(directory.rglob("*")) if p.is_file() and p.name != READY and not _hidden(p, directory)]
     if not found:
         raise Trouble(f"{directory} holds no files: there is nothing to drop")
     return found
+
+
+def _must_be_readable(file: Path, name: Path) -> None:
+    try:
+        str(name).encode()
+    except UnicodeEncodeError:
+        raise Trouble(f"{file}: its name is not UTF-8, as names of objects are: rename it") from None
+    file.open("rb").close()
 
 
 def _hidden(path: Path, directory: Path) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from local import describe, seen_routes, show
+from local import describe, refusals, seen_routes, show
 from local.exits import FAILED, WITH_REJECTS
 from local.trouble import Trouble
 from local.verbs.options import Json, RouteName, Stack
@@ -80,7 +80,10 @@ def drop(
     on: Stack = None,
     json: Json = False,
 ) -> None:
-    """Drop files, and print the id of each job.
+    """Drop files, and print the id of each job as soon as it is dropped.
+
+    Nothing is dropped unless all can be read. Where one fails later, what
+    was dropped before stays: the message says which were not.
 
     \b
     Examples:
@@ -89,6 +92,7 @@ def drop(
       batchdrop drop *.ndjson --route activities --json
     """
     from batchdrop.route import read_route
+    from local import upload
     from local.connection import connect, stored_route
 
     _must_exist(paths)
@@ -96,13 +100,33 @@ def drop(
     chosen = read_route(route, stored_route(world, route), world.settings.allow_insecure)
     for path in paths:
         _fits(path, chosen)
-    jobs = [_drop(world, path, chosen) for path in paths]
+    for path in paths:
+        upload.files_of(path)
+    found = _drop_all(world, paths, chosen, as_json=json)
     if json:
-        found = [{"job_id": job_id, "path": str(path)} for path, job_id in zip(paths, jobs, strict=True)]
         show.as_json(found[0] if len(found) == 1 else {"jobs": found})
-    else:
-        for job_id in jobs:
-            show.plain(job_id)
+
+
+def _drop_all(world: OperatorWorld, paths: list[Path], route: Route, *, as_json: bool) -> list[dict[str, str]]:
+    """Drop one after the other; each id is told as soon as it is known, and what was dropped where another fails."""
+    done: list[dict[str, str]] = []
+    try:
+        for path in paths:
+            done.append({"job_id": _drop(world, path, route), "path": str(path)})
+            if not as_json:
+                show.plain(done[-1]["job_id"])
+    except BaseException as error:
+        if done:
+            _tell_how_far(done, paths, error, as_json=as_json)
+        raise
+    return done
+
+
+def _tell_how_far(done: list[dict[str, str]], paths: list[Path], error: BaseException, *, as_json: bool) -> None:
+    left = [str(path) for path in paths[len(done) :]]
+    if as_json:
+        show.as_json({"jobs": done, "not_dropped": left, "error": refusals.told(error) or type(error).__name__})
+    show.say(f"{len(done)} of {len(paths)} were dropped; not dropped: {', '.join(left)}")
 
 
 def _drop(world: OperatorWorld, path: Path, route: Route) -> str:
@@ -181,7 +205,7 @@ def _progress(path: Path) -> Iterator[Progress]:
 
     from local import upload
 
-    total = sum(p.stat().st_size for p in upload.members(path)) if path.is_dir() else path.stat().st_size
+    total = sum(file.stat().st_size for file in upload.files_of(path))
     columns: list[Any] = [
         TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(),
     ]  # fmt: skip

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
@@ -10,8 +12,12 @@ from rich.console import Console
 from batchdrop.drop import job_id
 from batchdrop.errors import DropRefused
 from local import upload
+from local.trouble import Trouble
 from local.verbs import dropping
 from tests.unit.local.conftest import DROPS, Run, Shop, aws
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 ROUTE = {"destination": "datagroup", "account": {"notification_method": "none"}, "secret": "people-main"}
 
@@ -167,3 +173,71 @@ def test_a_file_that_cannot_be_used_at_all_is_refused_with_the_place(
     assert done.err.count("line 3") == 1
     refused = run("check", tmp_path / "a.csv", "--route", route_file, "--json").json["refused"]
     assert refused["reason"] == "encoding"
+
+
+def dropped_keys() -> list[str]:
+    return [found["Key"] for found in aws("s3").list_objects_v2(Bucket=DROPS).get("Contents", [])]
+
+
+@pytest.fixture
+def second_fails(monkeypatch: pytest.MonkeyPatch, people: None, tmp_path: Path) -> list[Path]:
+    """Three files; the upload of the second fails."""
+    files = [tmp_path / f"{name}.csv" for name in "abc"]
+    for file in files:
+        file.write_text("email\na@example.org\n")
+    drop_file = upload.drop_file
+
+    def fail(s3: S3Client, bucket: str, route: str, path: Path, progress: upload.Progress) -> str:
+        if path == files[1]:
+            raise Trouble("the line is cut")
+        return drop_file(s3, bucket, route, path, progress)
+
+    monkeypatch.setattr(upload, "drop_file", fail)
+    return files
+
+
+def test_what_was_dropped_before_another_failed_is_told(run: Run, second_fails: list[Path]) -> None:
+    done = run("drop", *second_fails, "--route", "people")
+    assert (done.code, done.out) == (1, id_of("drops/people/a.csv") + "\n")
+    assert f"1 of 3 were dropped; not dropped: {second_fails[1]}, {second_fails[2]}" in done.err
+    assert "the line is cut" in done.err
+
+
+def test_it_is_told_with_json_too(run: Run, second_fails: list[Path]) -> None:
+    done = run("drop", *second_fails, "--route", "people", "--json")
+    assert done.code == 1
+    assert done.json == {
+        "jobs": [{"job_id": id_of("drops/people/a.csv"), "path": str(second_fails[0])}],
+        "not_dropped": [str(second_fails[1]), str(second_fails[2])],
+        "error": "the line is cut",
+    }
+
+
+@pytest.fixture
+def shelves(shop: Shop) -> None:
+    """A route that takes single files and sets."""
+    route = {"destination": "ometria", "account": {"domain_key": "a", "location_key": "b", "type": "full"}}
+    aws("ssm").put_parameter(Name="/shop/routes/shelves", Value=json.dumps(route | {"secret": "s"}), Type="String")
+
+
+def test_nothing_is_dropped_when_a_later_path_can_not_be(run: Run, shelves: None, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    good = tmp_path / "good"
+    good.mkdir()
+    (good / "a.json").write_text("[]")
+    unnamed = Path(os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff"))
+    unnamed.mkdir()
+    (unnamed / "a.json").write_text("[]")
+    for wrong, words in ((tmp_path / "empty", "holds no files"), (unnamed, "its name is not UTF-8")):
+        done = run("drop", good, wrong, "--route", "shelves")
+        assert (done.code, done.out) == (1, "")
+        assert words in done.err
+    assert dropped_keys() == []
+
+
+def test_a_file_whose_name_is_not_utf_8_is_told_to_be_renamed(run: Run, people: None, tmp_path: Path) -> None:
+    unnamed = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.csv"))
+    unnamed.write_text("email\n")
+    done = run("drop", unnamed, "--route", "people")
+    assert done.code == 1
+    assert "its name is not UTF-8, as names of objects are: rename it" in done.err
