@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -50,11 +51,37 @@ def files_of(path: Path) -> list[Path]:
 
 
 def members(directory: Path) -> list[Path]:
-    """The files of a set: all in the directory but hidden ones and a marker."""
-    found = [p for p in sorted(directory.rglob("*")) if p.is_file() and p.name != READY and not _hidden(p, directory)]
+    """The files of a set: all in the directory but hidden ones and its marker. `Trouble` for what is no file."""
+    found = sorted(path for path in _visible(directory) if path != directory / READY)
     if not found:
         raise Trouble(f"{directory} holds no files: there is nothing to drop")
+    for path in found:
+        _must_be_a_file(path)
     return found
+
+
+def _visible(directory: Path) -> Iterator[Path]:
+    """All that is in it and below, and is neither hidden nor a directory of its own."""
+    for place, folders, files in os.walk(directory, onerror=_raise):
+        links = [name for name in folders if Path(place, name).is_symlink()]
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(place, name) for name in (*files, *links) if not name.startswith("."))
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _must_be_a_file(path: Path) -> None:
+    """`Trouble` for a part of a set that would be left out of it."""
+    if path.is_dir():
+        raise Trouble(f"{path} is a link to a directory, which is not followed: put the directory itself there")
+    if path.is_symlink() and not path.exists():
+        raise Trouble(f"{path} is a link that leads nowhere: mend or remove it")
+    if not path.is_file():
+        raise Trouble(f"{path} is no regular file: remove it")
+    if path.name == READY:
+        raise Trouble(f"{path} is the marker of another set: drop {path.parent} by itself")
 
 
 def _must_be_readable(file: Path, name: Path) -> None:
@@ -63,10 +90,6 @@ def _must_be_readable(file: Path, name: Path) -> None:
     except UnicodeEncodeError:
         raise Trouble(f"{file}: its name is not UTF-8, as names of objects are: rename it") from None
     file.open("rb").close()
-
-
-def _hidden(path: Path, directory: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(directory).parts)
 
 
 def _put(s3: S3Client, bucket: str, key: str, path: Path, progress: Progress) -> str:

@@ -26,7 +26,10 @@ _MOST_SHOWN = 1000  # invalid records on a terminal
 
 def check(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="The file, or for a set the directory, that would be dropped.")
+        Path,
+        typer.Argument(
+            metavar="FILE", help="The file, or for a set the directory (hidden files left out), that would be dropped."
+        ),
     ],
     *,
     route: Annotated[
@@ -74,7 +77,10 @@ def check(
 
 
 def drop(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files; a directory is a set.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH...", help="Files; a directory is a set of all its files but hidden ones."),
+    ],
     *,
     route: RouteName,
     on: Stack = None,

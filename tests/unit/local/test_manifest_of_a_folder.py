@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,6 +12,7 @@ import pytest
 from batchdrop.errors import DropRefused
 from batchdrop.route import read_route
 from local import dryrun, upload
+from local.trouble import Trouble
 
 ROUTE = {
     "destination": "ometria",
@@ -63,3 +66,41 @@ def test_a_folder_of_more_files_than_a_set_may_have_is_refused_before_it_is_drop
         (folder / f"{n}.csv").write_text("id\n1\n")
     with pytest.raises(DropRefused, match="1 to 500 files"):
         dryrun.run(folder, read_route("shop", ROUTE))
+
+
+def linked(folder: Path) -> Path:
+    (folder / ".elsewhere").mkdir()
+    (folder / "link").symlink_to(folder / ".elsewhere")
+    return folder / "link"
+
+
+def dangling(folder: Path) -> Path:
+    (folder / "sub").mkdir()
+    (folder / "sub" / "link.csv").symlink_to("nowhere")
+    return folder / "sub" / "link.csv"
+
+
+def pipe(folder: Path) -> Path:
+    os.mkfifo(folder / "pipe.csv")
+    return folder / "pipe.csv"
+
+
+def marker(folder: Path) -> Path:
+    (folder / "sub").mkdir()
+    (folder / "sub" / "_READY").touch()
+    return folder / "sub" / "_READY"
+
+
+@pytest.mark.parametrize("make", [linked, dangling, pipe, marker])
+def test_no_part_of_a_set_is_left_out_in_silence(folder: Path, make: Callable[[Path], Path]) -> None:
+    wrong = make(folder)
+    with pytest.raises(Trouble, match=f"^{wrong} is "):
+        upload.members(folder)
+
+
+def test_hidden_files_are_left_out_and_links_to_files_are_followed(folder: Path) -> None:
+    (folder / ".git").mkdir()
+    (folder / ".git" / "link").symlink_to("nowhere")
+    (folder / ".DS_Store").touch()
+    (folder / "b.csv").symlink_to("products.csv")
+    assert [path.name for path in upload.members(folder)] == ["b.csv", "products.csv"]
