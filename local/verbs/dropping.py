@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from batchdrop.drop import READY
 from local import describe, refusals, seen_routes, show
 from local.exits import FAILED, WITH_REJECTS
 from local.trouble import Trouble
@@ -61,7 +62,7 @@ def check(
     from batchdrop.errors import DropRefused
     from local import dryrun
 
-    _must_exist([file])
+    _must_be_drops([file])
     chosen = _route(route, on)
     _fits(file, chosen)
     try:
@@ -101,7 +102,7 @@ def drop(
     from local import upload
     from local.connection import connect, stored_route
 
-    _must_exist(paths)
+    _must_be_drops(paths)
     world = connect(on)
     chosen = read_route(route, stored_route(world, route), world.settings.allow_insecure)
     for path in paths:
@@ -144,10 +145,14 @@ def _drop(world: OperatorWorld, path: Path, route: Route) -> str:
         return put(client("s3"), world.settings.drop_bucket, route.name, path, advance)
 
 
-def _must_exist(paths: list[Path]) -> None:
+def _must_be_drops(paths: list[Path]) -> None:
     for path in paths:
         if not path.exists():
             raise Trouble(f"{path}: there is no such file")
+        if not path.is_dir() and not path.is_file():
+            raise Trouble(f"{path}: it is not a regular file: write what it gives to a file first")
+        if path.is_file() and path.name == READY:
+            raise Trouble(f"{path}: a file of this name closes a set and is no drop of its own: rename it")
 
 
 def _fits(path: Path, route: Route) -> None:

@@ -241,3 +241,14 @@ def test_a_file_whose_name_is_not_utf_8_is_told_to_be_renamed(run: Run, people: 
     done = run("drop", unnamed, "--route", "people")
     assert done.code == 1
     assert "its name is not UTF-8, as names of objects are: rename it" in done.err
+
+
+@pytest.mark.parametrize("verb", ["drop", "check"])
+def test_what_can_be_no_drop_of_its_own_is_refused(run: Run, people: None, tmp_path: Path, verb: str) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "_READY").write_text("email\na@example.org\n")
+    for name, words in (("pipe.csv", "it is not a regular file"), ("_READY", "closes a set and is no drop")):
+        done = run(verb, tmp_path / name, "--route", "people")
+        assert (done.code, done.out) == (1, "")
+        assert words in done.err
+    assert dropped_keys() == []
