@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from batchdrop import set_parcels
 from batchdrop.errors import DropRefused
 from batchdrop.route import read_route
 from local import dryrun, upload
@@ -104,3 +105,22 @@ def test_hidden_files_are_left_out_and_links_to_files_are_followed(folder: Path)
     (folder / ".DS_Store").touch()
     (folder / "b.csv").symlink_to("products.csv")
     assert [path.name for path in upload.members(folder)] == ["b.csv", "products.csv"]
+
+
+def test_a_set_that_fits_into_the_ledger_but_for_its_version_ids_does_not_pass(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(9):
+        (folder / f"{n}.csv").write_text("id\n1\n")
+    monkeypatch.setattr(set_parcels, "MOST_KEPT", 0)
+    with pytest.raises(DropRefused) as refused:
+        dryrun.run(folder, read_route("shop", ROUTE))
+    size = int(str(refused.value).partition(" take ")[2].split(" bytes")[0].replace(",", ""))
+    without = size - 10 * 32  # what S3's version ids of the ten files take
+    monkeypatch.setattr(set_parcels, "MOST_KEPT", without)
+    monkeypatch.setattr(dryrun, "VERSION_ID", "")
+    dryrun.run(folder, read_route("shop", ROUTE))
+    monkeypatch.undo()
+    monkeypatch.setattr(set_parcels, "MOST_KEPT", without)
+    with pytest.raises(DropRefused, match="drop it as several smaller sets"):
+        dryrun.run(folder, read_route("shop", ROUTE))
