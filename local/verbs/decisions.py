@@ -133,11 +133,15 @@ def _decision(*, resubmit: bool, adopt: str | None, abandon: bool) -> Decision:
 
 def _next_look(world: World, job: Job) -> int:
     """By when a job that waits, or rests, is looked at again, in milliseconds."""
+    from batchdrop.errors import RouteError
     from batchdrop.notify import HINT_WINDOW_MS
     from batchdrop.route import read_route
 
     if job.task_token:  # it waits for a callback, so the cancel has woken it, or nothing can for so long
         return world.ledger.now() + HINT_WINDOW_MS
-    route = read_route(job.route, job.config, world.settings.allow_insecure)
+    try:
+        route = read_route(job.route, job.config, world.settings.allow_insecure)
+    except RouteError:  # the deployment takes it no longer: without its pace, the deadline is all that is certain
+        return job.deadline_at
     by_pace = world.ledger.now() + int(route.poll.max_wait * 1000)
     return min(job.deadline_at, max(by_pace, job.not_before))

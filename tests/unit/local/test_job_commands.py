@@ -8,8 +8,9 @@ from typing import BinaryIO
 
 import pytest
 
+from batchdrop.places import iso
 from batchdrop.words import Counts
-from tests.unit.local.conftest import Run, Shop
+from tests.unit.local.conftest import NOW, Run, Shop
 
 WHOLE = "0123456789abcdef" * 2
 
@@ -207,6 +208,16 @@ def test_an_open_job_can_be_canceled_and_an_ended_one_not(run: Run, shop: Shop) 
     done = run("cancel", "over")
     assert done.code == 1
     assert "has ended already: completed" in done.err
+
+
+@pytest.mark.parametrize("config", [{}, {"destination": "datagroup", "account": {"base_url": "http://x.example"}}])
+def test_a_job_whose_route_is_no_longer_taken_is_canceled_by_its_deadline(
+    run: Run, shop: Shop, config: dict[str, object]
+) -> None:
+    shop.job("open", config=config, deadline_at=NOW + 60_000)
+    done = run("cancel", "open", "--json")
+    assert done.code == 0, done.err
+    assert (done.json["state"], done.json["expected_by"]) == ("canceling", iso(NOW + 60_000))
 
 
 @pytest.mark.parametrize("words", [[], ["--resubmit", "--abandon"], ["--adopt", "x", "--resubmit"]])
