@@ -55,7 +55,7 @@ def put(
 
 @app.command(name="list")
 def list_(*, on: Stack = None, json: Json = False) -> None:
-    """List the routes.
+    """List the routes. Of those that cannot be used, it says why.
 
     \b
     Examples:
@@ -66,14 +66,34 @@ def list_(*, on: Stack = None, json: Json = False) -> None:
     world = connect(on)
     prefix = f"/{world.settings.stack}/routes/"
     pages = client("ssm").get_paginator("get_parameters_by_path").paginate(Path=prefix)
-    routes = {p["Name"].removeprefix(prefix): jsonlib.loads(p["Value"]) for page in pages for p in page["Parameters"]}
-    for name, raw in routes.items():
-        seen_routes.keep(world.settings.stack, name, raw)
+    texts = {p["Name"].removeprefix(prefix): p["Value"] for page in pages for p in page["Parameters"]}
+    routes = [_listed(world, name, text) for name, text in sorted(texts.items())]
     if json:
-        show.as_json({"routes": [{"name": name, **route} for name, route in sorted(routes.items())]})
+        show.as_json({"routes": routes})
         return
-    rows = [(name, r.get("destination"), r.get("secret")) for name, r in sorted(routes.items())]
-    show.table(("route", "destination", "secret"), rows)
+    show.table(("route", "destination", "secret"), [(r["name"], r.get("destination"), r.get("secret")) for r in routes])
+    for route in routes:
+        if "unusable" in route:
+            show.say(f'route "{route["name"]}" cannot be used: {route["unusable"]}')
+
+
+def _listed(world: OperatorWorld, name: str, text: str) -> dict[str, Any]:
+    """A route as it is listed; what somebody put by hand may be none."""
+    from batchdrop.errors import RouteError
+    from batchdrop.route import read_route
+
+    try:
+        raw = jsonlib.loads(text)
+    except ValueError:
+        raw = None
+    if not isinstance(raw, dict):
+        return {"name": name, "unusable": f"it is not a JSON object: put it with batchdrop routes put {name}"}
+    seen_routes.keep(world.settings.stack, name, raw)
+    try:
+        read_route(name, raw, world.settings.allow_insecure)
+    except RouteError as error:
+        return {"name": name, **raw, "unusable": str(error)}
+    return {"name": name, **raw}
 
 
 @app.command(name="show")

@@ -148,3 +148,16 @@ def test_a_file_that_is_not_yaml_is_told_by_line(run: Run, files: Path) -> None:
     done = run("routes", "check", files / "route.yaml")
     assert done.code == 1
     assert "line 3: this is not valid YAML" in done.err
+
+
+def test_a_route_put_by_hand_that_is_none_is_listed_with_the_reason(run: Run, shop: Shop, files: Path) -> None:
+    run("routes", "put", "people", "--file", files / "route.yaml")
+    for name, text in (("hand", ROUTE), ("list", "[]"), ("wrong", '{"destination": "datagroup", "sercet": "x"}')):
+        aws("ssm").put_parameter(Name=f"/shop/routes/{name}", Value=text, Type="String")
+    done = run("routes", "list")
+    assert done.code == 0, done.err
+    assert [line.split("\t")[0] for line in done.out.splitlines()] == ["route", "hand", "list", "people", "wrong"]
+    assert 'route "hand" cannot be used: it is not a JSON object' in done.err
+    assert 'route "wrong" cannot be used: sercet: unknown option' in done.err
+    told = {route["name"]: "unusable" in route for route in run("routes", "list", "--json").json["routes"]}
+    assert told == {"hand": True, "list": True, "people": False, "wrong": True}

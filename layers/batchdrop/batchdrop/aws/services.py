@@ -73,7 +73,7 @@ class ParameterRoutes:
         except ValueError:
             data = None
         if not isinstance(data, dict):
-            raise RouteError(f'route "{name}" is not a JSON object')
+            raise RouteError(f'route "{name}" is not a JSON object: put it with `batchdrop routes put {name}`')
         return data
 
 
