@@ -34,7 +34,7 @@ def jobs(
     from local.connection import connect
 
     ledger = connect(on).ledger
-    found = ledger.open_jobs(limit)[::-1] if still_open else ledger.jobs(limit)
+    found = ledger.latest_open(limit) if still_open else ledger.jobs(limit)
     if json:
         show.as_json({"jobs": [describe.summary(job) for job in found]})
     elif show.out.is_terminal:

@@ -140,6 +140,10 @@ class Ledger:
         """Unfinished jobs, oldest first; the index may lag."""
         return [Job.from_item(i) for i in self.table.query_index("open", "1", limit=limit, newest_first=False)]
 
+    def latest_open(self, limit: int = 100) -> list[Job]:
+        """The latest unfinished jobs, newest first; the index may lag."""
+        return [Job.from_item(i) for i in self.table.query_index("open", "1", limit=limit)]
+
     def jobs(self, limit: int = 100) -> list[Job]:
         """The latest jobs, newest first; the index may lag."""
         return [Job.from_item(i) for i in self.table.query_index("listing", "job", limit=limit)]

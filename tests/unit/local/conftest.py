@@ -77,8 +77,8 @@ class Shop:
         counts = counts or Counts(accepted=2)
         ended = {"outcome": outcome, "closed_at": NOW + 5000, "counts": counts.as_dict()} if outcome else {}
         known: dict[str, Any] = {"destination": "datagroup", "size": 12, **ended, **more}
-        known = {"key": "drops/people/a.csv", "deadline_at": NOW + 10**13, **known}
-        job = Job(job_id, "people", DROPS, version_id="v1", created_at=NOW, **known)
+        known = {"key": "drops/people/a.csv", "deadline_at": NOW + 10**13, "created_at": NOW, **known}
+        job = Job(job_id, "people", DROPS, version_id="v1", **known)
         self.ledger.claim(job)
         return job
 

@@ -79,6 +79,12 @@ def test_jobs_are_listed_newest_first(run: Run, shop: Shop) -> None:
     assert run("jobs", "--json").json["jobs"][0]["counts"]["records"] == 3
 
 
+def test_of_more_open_jobs_than_are_asked_for_the_newest_are_listed(run: Run, shop: Shop) -> None:
+    for n in range(3):
+        shop.job(f"j{n}", created_at=NOW + n)
+    assert [job["job_id"] for job in run("jobs", "--open", "-n", 2, "--json").json["jobs"]] == ["j2", "j1"]
+
+
 def test_a_job_is_shown_with_its_batches(run: Run, shop: Shop) -> None:
     shop.job()
     shop.batch(receipt={"batch_id": "b-7"}, word="PROCESSING")
