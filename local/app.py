@@ -14,8 +14,8 @@ from local.verbs import decisions, dropping, jobs, reports, routes, stack
 _ABOUT = """Drop files in a bucket; Batchdrop sends them to a vendor's batch API and accounts for every record.
 
 It works alike on the local stack (batchdrop up) and, with AWS credentials
-and --stack NAME, on a deployed one. Every verb takes --json; for a JOB, the
-beginning of its id will do.
+and --stack NAME, on a deployed one. Every verb takes --json; for a JOB, a
+beginning of its id will do that none other of the latest 1,000 has.
 
 \b
 Examples:

@@ -34,7 +34,7 @@ def cancel(job: JobId, *, on: Stack = None, json: Json = False) -> None:
     from local.jobid import find_job
 
     world = connect(on)
-    canceled = operate.cancel(world, find_job(world, job).job_id)
+    canceled = operate.cancel(world, find_job(world, job, to_change=True).job_id)
     expected = iso(_next_look(world, canceled))
     if json:
         show.as_json(describe.summary(canceled) | {"expected_by": expected})
@@ -79,7 +79,7 @@ def resolve(
     from local.jobid import find_job
 
     world = connect(on)
-    found = operate.resolve(world, find_job(world, job).job_id, decision, adopt or "", batch or 0)
+    found = operate.resolve(world, find_job(world, job, to_change=True).job_id, decision, adopt or "", batch or 0)
     if json:
         show.as_json(describe.summary(found))
     else:
@@ -115,7 +115,7 @@ def rerun(
     from local.jobid import find_job
 
     world = connect(on)
-    old = find_job(world, job).job_id
+    old = find_job(world, job, to_change=True).job_id
     again = operate.rerun(world, old, only_rejected=only_rejected)
     if json:
         show.as_json(describe.summary(again) | {"previous": old})

@@ -114,7 +114,10 @@ def wait(
 
 def watch(
     job: Annotated[
-        str | None, typer.Argument(metavar="JOB", help="One job; without it, the latest ones, until Ctrl-C.")
+        str | None,
+        typer.Argument(
+            metavar="JOB", help="One job, by its id or a beginning of it; without it, the latest ones, until Ctrl-C."
+        ),
     ] = None,
     *,
     on: Stack = None,

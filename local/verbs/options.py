@@ -19,7 +19,8 @@ Stack = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, or an unambiguous beginning of it.")]
+_JOB_HELP = "The job's id, or a beginning of it that none other of the latest 1,000 jobs has."
+JobId = Annotated[str, typer.Argument(metavar="JOB", help=_JOB_HELP)]
 RouteName = Annotated[
     str,
     typer.Option(

@@ -71,6 +71,23 @@ def test_the_beginning_of_an_id_will_do_where_it_is_of_one_job(run: Run, shop: S
     assert "aa11… (people)" in done.err
 
 
+@pytest.mark.parametrize("words", [["cancel"], ["resolve", "--abandon"], ["rerun"]])
+def test_a_job_is_changed_by_a_beginning_only_where_no_older_one_can_have_it(
+    run: Run, shop: Shop, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    monkeypatch.setattr("local.jobid.LATEST", 2)
+    shop.job("aa11", outcome="completed")
+    shop.job("bb11", outcome="completed")
+    done = run(*words, "aa1")
+    assert done.code == 1
+    assert "only the latest 2 jobs were looked at" in done.err
+    assert "if job aa11 (people) is meant, give its whole id" in done.err
+    assert "only the latest" not in run(*words, "aa11").err
+    assert run("show", "aa1", "--json").json["job_id"] == "aa11"
+    monkeypatch.setattr("local.jobid.LATEST", 3)
+    assert "only the latest" not in run(*words, "aa1").err
+
+
 def test_jobs_are_listed_newest_first(run: Run, shop: Shop) -> None:
     shop.job("old", outcome="completed", counts=Counts(accepted=2, invalid=1))
     lines = run("jobs").out.splitlines()
