@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,9 +27,15 @@ def state(job: Job) -> str:
         return "canceling"
     if job.packaged_at:
         return "waiting"
-    if job.not_before:
+    if _rests(job):
         return "resting"
     return "submitting" if job.inspection else "reading"
+
+
+def _rests(job: Job) -> bool:
+    """Whether nobody works on its submission, and nobody is to yet."""
+    now = time.time() * 1000
+    return job.not_before > now >= job.lease_until
 
 
 def summary(job: Job) -> dict[str, Any]:
@@ -58,7 +65,7 @@ def detail(job: Job, batches: list[Batch]) -> dict[str, Any]:
         "failure": job.failure or None,
         "previous": job.previous or None,
         "warnings": job.warnings,
-        "rests_until": iso(job.not_before),
+        "rests_until": iso(job.not_before) if state(job) == "resting" else None,
         "report_key": job.report_key or None,
         "batches": [_batch(b) for b in batches],
     }

@@ -14,6 +14,8 @@ from local import describe, live
 from local.progress import Progress, progress_of
 from tests.unit.local.conftest import NOW, Run, Shop
 
+LATER = 9_999_999_999_999
+
 
 def job(**more: Any) -> Job:
     known: dict[str, Any] = {"inspection": {"expanded_bytes": 1000}, "size": 400, **more}
@@ -187,9 +189,12 @@ def test_of_many_jobs_or_batches_those_still_open_are_shown_as_far_as_there_is_r
 
 @pytest.mark.parametrize(
     ("more", "state"),
-    [({"inspection": {}}, "reading"), ({}, "submitting"), ({"not_before": NOW}, "resting"),
+    [({"inspection": {}}, "reading"), ({}, "submitting"), ({"not_before": LATER}, "resting"),
+     ({"not_before": LATER, "lease_until": LATER}, "submitting"), ({"not_before": 1}, "submitting"),
+     ({"not_before": 1, "inspection": {}}, "reading"), ({"not_before": LATER, "lease_until": 1}, "resting"),
      ({"packaged_at": NOW}, "waiting"), ({"cancel_at": NOW}, "canceling")],
 )  # fmt: skip
 def test_an_open_job_says_what_it_is_at(more: dict[str, Any], state: str) -> None:
     assert describe.state(job(**more)) == state
     assert state in describe.STATES
+    assert (describe.detail(job(**more), [])["rests_until"] is not None) == (state == "resting")
