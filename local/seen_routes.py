@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from local.home import home
+from local.home import LocalStack, home
 
 LOCAL = "batchdrop"  # the local stack's name, unless it was given another
 
@@ -40,7 +40,8 @@ def forget(stack: str) -> None:
 
 def named(on: str | None) -> str:
     """The stack a command means that names this one, as far as can be told without looking."""
-    return on or os.environ.get("BATCHDROP_STACK") or LOCAL
+    local = LocalStack.load()
+    return on or os.environ.get("BATCHDROP_STACK") or (local.name if local else LOCAL)
 
 
 def beginning_with(incomplete: str) -> list[str]:

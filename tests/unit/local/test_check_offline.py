@@ -12,6 +12,8 @@ from pytest_socket import disable_socket
 from rich.console import Console
 
 from local import seen_routes
+from local.home import LocalStack
+from local.processes import Process
 from tests.unit.local.conftest import Run
 
 ITEMS = {
@@ -150,3 +152,11 @@ def test_a_completing_shell_is_offered_the_routes_seen(monkeypatch: pytest.Monke
     assert seen_routes.beginning_with("it") == ["items", "itineraries"]
     seen_routes.forget("batchdrop")
     assert seen_routes.beginning_with("") == []
+
+
+def test_a_name_means_the_route_of_the_local_stack_whatever_that_is_called(run: Run, items: Path) -> None:
+    LocalStack("other", 4600, Process(0, 0.0), deployed="x").save()
+    seen_routes.keep("batchdrop", "items", {"destination": "datagroup", "secret": "s"})
+    seen_routes.keep("other", "items", ITEMS)
+    assert "would go to sherpa" in run("check", items, "--route", "items").err
+    assert seen_routes.beginning_with("it") == ["items"]
