@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 from local.exits import FAILED
 from local.trouble import Trouble
@@ -11,8 +12,7 @@ from local.trouble import Trouble
 
 def main() -> None:
     """Run the command. Errors the user can mend end it with their message, never with a traceback."""
-    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a letter gets its number
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    _prepare_output()
     try:
         from local.app import app  # here, so that a package it misses is told like any error
 
@@ -29,6 +29,14 @@ def main() -> None:
         if message is None:
             raise
         _fail(error, message)
+
+
+def _prepare_output() -> None:
+    """A stream that was closed on purpose takes all and shows nothing."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - for as long as we run
+        getattr(sys, name).reconfigure(errors="backslashreplace")  # where it cannot show a letter, it gets its number
 
 
 def _fail(error: Exception, message: str) -> None:

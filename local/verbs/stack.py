@@ -26,7 +26,8 @@ def up(
         bool, typer.Option("--simulators", help="Also start the five vendor simulators, with a route to each.")
     ] = False,
     port: Annotated[
-        int | None, typer.Option(metavar="PORT", help="The embedded AWS's port.", show_default="4566")
+        int | None,
+        typer.Option(metavar="PORT", help="The embedded AWS's port.", show_default="4566", min=1, max=65535),
     ] = None,
     name: Annotated[str, typer.Option("--stack", metavar="NAME", help="The stack's name.")] = LOCAL,
     json: Json = False,

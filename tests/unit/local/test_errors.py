@@ -77,3 +77,20 @@ def test_safe_text_keeps_every_letter_that_does_nothing() -> None:
     assert printable(text) == text
     assert in_json(f'"{text}"') == f'"{text}"'
     assert one_line(" a \r\n\t b ") == "a b"
+
+
+@pytest.mark.parametrize("port", [-1, 0, 65536, 99999])
+def test_a_port_that_can_be_none_is_refused(run: Run, port: int) -> None:
+    done = run("up", "--port", port)
+    assert done.code == 2
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_with_its_output_closed_the_command_does_its_work_in_silence(tmp_path: Path, closed: str) -> None:
+    (tmp_path / "route.yaml").write_text("{destination: datagroup, secret: s}")
+    command = f"{sys.executable} -c 'from local.cli import main; main()' routes check"
+    for name, code in (("route.yaml", 0), ("none.yaml", 1)):
+        done = subprocess.run(
+            ["/bin/sh", "-c", f"{command} {name} {closed}"], cwd=tmp_path, capture_output=True, check=False, timeout=60
+        )
+        assert (done.returncode, done.stdout, b"Traceback" in done.stderr) == (code, b"", False)
