@@ -62,7 +62,8 @@ def rejects(
     job: JobId,
     *,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write it; - is standard output.")
+        str,
+        typer.Option("--output", "-o", metavar="FILE", help="Where to write it; - is standard output."),
     ],
     on: Stack = None,
     json: Json = False,
@@ -81,18 +82,21 @@ def rejects(
     """
     from local.connection import connect
 
-    if output.is_file():
+    file = Path(output)
+    if output == "-" and json:
+        raise Trouble("with --json, -o must name a file: standard output has room for one of the two", code=2)
+    if output != "-" and file.is_file():
         raise Trouble(f"{output} is there already, perhaps with what was mended: name another file, or remove it first")
     world = connect(on)
     found = _ended(world, job)
     told = jsonlib.loads(_read(world, found, "report.json"))
     with _open(world, found, told["rejects_file"]) as body:
-        if str(output) == "-":
+        if output == "-":
             shutil.copyfileobj(body, sys.stdout.buffer)
             return
-        _write(body, output)
+        _write(body, file)
     if json:
-        show.as_json({"file": str(output), "bytes": output.stat().st_size})
+        show.as_json({"file": output, "bytes": file.stat().st_size})
     else:
         show.say(f"{output}: {_what_to_do(found, told)}")
 

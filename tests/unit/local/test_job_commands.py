@@ -171,6 +171,21 @@ def test_rejects_are_fetched_byte_for_byte(run: Run, shop: Shop, tmp_path: Path)
     assert (tmp_path / "mend.csv").read_text() == "email,batchdrop_line\né@example.org,3\n"
 
 
+def test_rejects_go_to_standard_output_only_where_that_is_all_that_is_asked_for(
+    run: Run, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = shop.job(outcome="completed_with_rejects")
+    shop.put_result(job, "report.json", json.dumps(REPORT))
+    shop.put_result(job, "rejects.csv", "email,batchdrop_line\na@example.org,3\n")
+    done = run("rejects", "j1", "-o", "-", "--json")
+    assert done.code == 2
+    assert "with --json, -o must name a file" in done.err
+    assert "batchdrop_line" not in done.out
+    monkeypatch.chdir(tmp_path)
+    assert run("rejects", "j1", "-o", "./-").code == 0
+    assert (tmp_path / "-").read_text().startswith("email,")
+
+
 def test_rejects_that_cannot_be_written_whole_are_not_left_in_part(
     run: Run, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
