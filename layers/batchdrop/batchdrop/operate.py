@@ -126,11 +126,17 @@ def _receipt(text: str, name: str) -> dict[str, str]:
     try:
         data = json.loads(text)
     except ValueError:
-        data = None
-    found = {str(k): str(v) for k, v in data.items()} if isinstance(data, dict) else {name: text.strip()}
-    if not found.get(name):
-        raise CannotOperate(f'a receipt to adopt is the vendor\'s {name}, or JSON such as {{"{name}": "…"}}')
+        data = text
+    given = data if isinstance(data, dict) else {name: text if isinstance(data, float) else data}
+    found = {str(key): str(value).strip() for key, value in given.items() if _is_id(value)}
+    if len(found) < len(given) or not found.get(name):
+        what = f'the vendor\'s {name}, or JSON such as {{"{name}": "…"}}'
+        raise CannotOperate(f"a receipt to adopt is {what}; ids are text that is not empty, or whole numbers")
     return found
+
+
+def _is_id(value: object) -> bool:
+    return bool(value.strip()) if isinstance(value, str) else isinstance(value, int) and not isinstance(value, bool)
 
 
 def _set_aside_report(world: World, job: Job) -> None:
