@@ -137,6 +137,27 @@ def test_a_json_record_that_could_not_be_read_is_not_sent_until_it_is_mended(arr
         assert sent(data, spec) == [{"id": 7}]
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"a":1,"b":{"batchdrop_line":[1,"}"]},"a":2}',
+        b'{"b" : [1 , {"c":2}],"a":1.10,"a":"\\",\\"batchdrop_line\\":7","a":null}',
+        b'{"a":1,"\\u0061":2}',
+    ],
+)
+def test_a_key_that_is_there_twice_keeps_both_its_values_however_often_its_row_is_dropped(raw: bytes) -> None:
+    once = rejects(raw + b"\n")
+    assert once.startswith(raw[:-1])
+    assert rejects(rejects(once)) == rejects(once) == once
+    assert [code for _, code in problems(once)] == ["duplicate_key"]
+
+
+def test_our_fields_are_replaced_wherever_they_stand() -> None:
+    row = b'{"batchdrop_line":7,"id":1, "\\u0062atchdrop_code" : {"a":[1,2]}, "n":[1,2],"batchdrop_message":"x"}\n'
+    assert rejects(row) == b'{"id":1,"n":[1,2],' + rejects(b'{"id":1}\n').partition(b",")[2]
+    assert rejects(b'{"batchdrop_line":7}\n') == b"{" + rejects(b'{"id":1}\n').partition(b",")[2]
+
+
 def again(data: bytes, spec: InputSpec, name: str = "drop") -> tuple[list[dict[str, object]], bytes]:
     """What a drop sends, and its rejects file, of which the vendor is sent the same."""
     inspection = look(data, spec, name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -19,6 +19,7 @@ from batchdrop.storable import storable
 _encode = msgspec.json.Encoder().encode
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TAILS = 500  # different verdicts whose bytes are kept
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\[\s\S])*+"|[{}\[\],]')
 _LINE_ENDS = re.compile(rb"[\r\n]")
 
 
@@ -110,11 +111,25 @@ def _told(*verdict: str) -> dict[str, object]:
 
 def _json_row(raw: bytes, ours: dict[str, object]) -> bytes:
     try:
-        fields: dict[str, object] = dict(_object.decode(raw))
+        fields = _object.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _encode({UNREAD: raw.decode("utf-8", "replace"), **ours}) + b"\n"
-    if any(name in fields for name in OUR_COLUMNS) or not fields:
-        return _LINE_ENDS.sub(b" ", _encode({k: v for k, v in fields.items() if k not in OUR_COLUMNS} | ours)) + b"\n"
     # The user's own bytes are kept as they are, our keys put before the last brace.
     head = _LINE_ENDS.sub(b" ", raw).rstrip()[:-1].rstrip()
-    return head + b"," + _encode(ours)[1:] + b"\n"
+    if any(name in fields for name in OUR_COLUMNS):
+        head = b"{" + b",".join(_own_fields(head + b"}"))
+    return head + b"," * (len(head) > 1) + _encode(ours)[1:] + b"\n"
+
+
+def _own_fields(raw: bytes) -> Iterator[bytes]:
+    """The fields of a JSON object that are not ours, as they are written: of a key that is there twice, both."""
+    depth = begun = 0
+    for token in _TOKEN.finditer(raw):
+        mark = token.group()
+        depth += (mark in b"{[") - (mark in b"}]")
+        if mark == b"{" and depth == 1:
+            begun = token.end()
+        elif depth == 0 or (depth == 1 and mark == b","):
+            field, begun = raw[begun : token.start()].strip(), token.end()
+            if (key := _TOKEN.match(field)) and msgspec.json.decode(key.group(), type=str) not in OUR_COLUMNS:
+                yield field
