@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from decimal import Decimal
+from unittest.mock import patch
 
 import pytest
 
+from batchdrop.records import expand
 from batchdrop.records.inspect import inspect
 from batchdrop.records.source import BytesSource
 from batchdrop.records.spec import Empty, InputSpec
@@ -266,10 +268,22 @@ def test_bytes_a_declared_encoding_does_not_have_are_refused() -> None:
 
 @pytest.mark.parametrize(
     ("data", "is_odd"),
-    [("café €".encode(), True), ("café €".encode("windows-1252"), False), (b"cafe", False)],
-    ids=["UTF-8", "windows-1252", "ASCII"],
+    [
+        ("café €\n".encode(), True),
+        ("café €\n".encode("windows-1252"), False),
+        (b"cafe\n", False),
+        ("café".encode("windows-1252"), False),
+        ("café".encode(), True),
+        (b"x\n" * 40_000 + "é\n".encode(), True),
+        (b"x\n" * 40_000 + "é\nb\n".encode("windows-1252"), False),
+        ("\ufeffé".encode(), False),
+    ],
+    ids=["UTF-8", "windows-1252", "ASCII", "a last accent", "UTF-8's", "a late accent", "another", "with a mark"],
 )
-def test_a_file_that_seems_to_be_utf8_after_all_is_warned_of(data: bytes, is_odd: bool) -> None:
-    source = BytesSource("drop", b"id,name\n1," + data + b"\n")
-    warnings = inspect(source, InputSpec(encoding="windows-1252")).warnings
+@pytest.mark.parametrize("block", [1, 2, 5, 1 << 18])
+def test_a_file_that_seems_to_be_utf8_after_all_is_warned_of(data: bytes, is_odd: bool, block: int) -> None:
+    mark = b"\xef\xbb\xbf" * data.startswith(b"\xef\xbb\xbf")
+    source = BytesSource("drop", mark + b"id\n" + data.removeprefix(mark))
+    with patch.object(expand, "BLOCK", block):
+        warnings = inspect(source, InputSpec(encoding="windows-1252")).warnings
     assert ["seems to be UTF-8" in warning for warning in warnings] == [True] * is_odd

@@ -14,7 +14,7 @@ from batchdrop.records.scans import Again, ArrayScan, CsvScan, Found, LineScan, 
 from batchdrop.records.sniff import sniff
 from batchdrop.records.source import Source
 from batchdrop.records.spec import InputSpec
-from batchdrop.records.utf8 import BOM, Utf8Check, was_utf8
+from batchdrop.records.utf8 import BOM, Utf8Check, WasUtf8
 from batchdrop.records.walk import Walk
 
 _SCANS: dict[str, Callable[[Iterator[bytes], InputSpec, int, Again | None], Scan]] = {
@@ -71,14 +71,15 @@ class Reading:
         if halt:
             again = Again(_found(halt.inspection), halt.at, file.prefix(halt.inspection), halt.mark.encode())
             self._format, self._text = halt.inspection.format, _Text(blocks, 0, halt.at.offset)
+            self._was_utf8 = WasUtf8("utf-8")  # not asked: its first accents may be behind
         else:
             first = _first(blocks)
             sniffed = sniff(first, file.source.name, file.spec)
             again, self._format = None, sniffed.format
-            self._text = _Text(chain([first], blocks), sniffed.body)
+            self._was_utf8 = WasUtf8(file.spec.encoding)
+            self._text = _Text(_seen(chain([first], blocks), self._was_utf8), sniffed.body)
         self._scan = _SCANS[self._format](iter(self._text), file.spec, self._text.body, again)
-        if not halt and was_utf8(first, file.spec.encoding):
-            self._scan.found.warnings.append(_ODD.format(file.spec.encoding))
+        self._odd = _ODD.format(file.spec.encoding)
 
     @property
     def walk(self) -> Walk:
@@ -100,6 +101,7 @@ class Reading:
     def inspection(self) -> Inspection:
         """As far as is known by now."""
         found = self._scan.found
+        odd = [self._odd] if self._was_utf8.answer else []
         return Inspection(
             sha256="",
             format=self._format,
@@ -110,7 +112,7 @@ class Reading:
             end=found.end,
             header=found.header,
             duplicates={},
-            warnings=tuple(found.warnings),
+            warnings=(*found.warnings, *odd),
             cuts=self._cuts,
         )
 
@@ -129,6 +131,12 @@ class _Text:
             yield block if self.size else block[self.body :]
             self.size += len(block)
         utf8.finish()
+
+
+def _seen(blocks: Iterator[bytes], by: WasUtf8) -> Iterator[bytes]:
+    for block in blocks:
+        by.feed(block)
+        yield block
 
 
 def _after(update: Callable[[bytes], object], count: int) -> Callable[[bytes], object]:

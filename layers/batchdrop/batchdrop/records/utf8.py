@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-from contextlib import suppress
 from typing import NoReturn
 
 from batchdrop.errors import DropRefused
@@ -43,15 +42,28 @@ class Utf8Check:
         )
 
 
-def was_utf8(text: bytes, encoding: str) -> bool:
-    """Whether a text that was converted from an encoding of one byte a character, had been UTF-8 with accents before.
+class WasUtf8:
+    """Whether a text that was converted from an encoding of one byte a character had been UTF-8 before, by its first
+    block with accents. Text of such an encoding is never valid UTF-8 but by an odd chance."""
 
-    Text of such an encoding is never valid UTF-8 but by an odd chance.
-    """
-    if encoding.startswith("utf") or text.startswith(BOM):
-        return False
-    with suppress(UnicodeError):  # it has characters of its encoding, or those are no UTF-8
-        stored = text.decode().encode(encoding)
-        codecs.utf_8_decode(stored, "strict", False)  # it may end within a character
-        return not stored.isascii()
-    return False
+    def __init__(self, encoding: str) -> None:
+        self._encoding = encoding
+        self._held = b""  # of the stored bytes, the beginning of a character
+        self.answer = False if encoding.startswith("utf") else None
+
+    def feed(self, block: bytes) -> None:
+        """The blocks of the converted text, in order."""
+        if self.answer is not None or (block.isascii() and not self._held):
+            return
+        if block.startswith(BOM):  # it is UTF-8, and was not converted
+            self.answer = False
+            return
+        try:
+            stored = self._held + block.decode().encode(self._encoding)
+            used = codecs.utf_8_decode(stored, "strict", False)[1]
+        except UnicodeError:
+            self.answer = False
+            return
+        self._held = stored[used:]
+        if not stored[:used].isascii():
+            self.answer = True
