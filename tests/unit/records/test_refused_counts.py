@@ -18,6 +18,7 @@ from batchdrop.records.spec import InputSpec
 from tests.unit.records.drops import ANY, patient, refusal
 
 BAD = b"\xff"  # no UTF-8
+WIDE = ('id,t\n1,"a\nb\nc"\n2,x\n', '[{"id":1},\n\n{"id":\n2}]')  # as it reads; of two records each
 ROWS = b"id,name\n" + b"".join(b"%d,ann\n" % n for n in range(2000))
 
 
@@ -41,6 +42,14 @@ def counted(data: bytes, spec: InputSpec = ANY, check: Callable[[], None] = lamb
         (b"\x89PNG\r\n\x1a\n\n1\n2\n", ANY, 0),
         (gzip.compress(ROWS, mtime=0)[:-9], ANY, 2000),
         ("id\n1\n2\n".encode("utf-16"), ANY, 2),
+        ("id\n1\n2\n".encode("utf-32"), ANY, 2),
+        *((text.encode(encoding), ANY, 2) for text in WIDE for encoding in ("utf-16", "utf-16-le", "utf-16-be")),
+        *((gzip.compress(text.encode("utf-16-le")), ANY, 2) for text in WIDE),
+        (WIDE[0].encode("utf-16-be") + b"\xd8\0\0a", InputSpec(encoding="utf-16-be"), 3),
+        (b'\xef\xbb\xbfid,t\n1,"a\nb\nc"\n2,"' + BAD + b'\ny"\n3,z\n', ANY, 3),
+        (b'\xef\xbb\xbfid,t\n1,"a\nb\nc"\n2,"' + BAD + b'\ny"\n3,z\n', InputSpec(encoding="windows-1252"), 3),
+        (b'\xef\xbb\xbf[{"id":1},\n{"id":"' + BAD + b'"},{"id":3}]', ANY, 3),
+        (b'id,t\n1,"a\nb"\n2,"\x81"\n', InputSpec(encoding="windows-1252"), 2),
     ],
 )
 def test_records_read_and_lines_behind_them_are_counted(data: bytes, spec: InputSpec, records: int) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from itertools import chain
 from typing import NamedTuple
 
 from batchdrop.errors import DropRefused
@@ -12,8 +14,10 @@ from batchdrop.records.expand import detect, skip
 from batchdrop.records.patience import has_time
 from batchdrop.records.reading import File, Reading
 from batchdrop.records.scans import count
+from batchdrop.records.sniff import encoding_of_wide
 from batchdrop.records.source import Source
 from batchdrop.records.spec import InputSpec
+from batchdrop.records.utf8 import BOM
 
 _UNCOUNTABLE = ("empty", "content", "bomb")
 _BLANK = b" \t\r\0"
@@ -57,15 +61,23 @@ def count_refused(source: Source, spec: InputSpec, refusal: DropRefused, check: 
 
 
 def _but_for_the_encoding(file: File, check: Callable[[], None]) -> tuple[int, bool] | None:
-    """The records of a text that is right but for its encoding: read in one in which every byte is a character."""
-    blocks = _InTime(replace(file, spec=replace(file.spec, encoding="iso-8859-1")).blocks(0, None, _nobody), check)
+    """The records of a text that is right but for its encoding: read with odd characters where it is wrong."""
+    stored = _InTime(replace(file, spec=replace(file.spec, encoding="utf-8")).blocks(0, None, _nobody), check)
     with suppress(DropRefused):
-        reading = Reading(file, iter(blocks), None, 0)
+        reading = Reading(file, _decoded(iter(stored), file.spec.encoding), None, 0)
         count(reading.walk)
-        if blocks.is_all:
+        if stored.is_all:
             reading.finish()
-        return reading.walk.ordinal, blocks.is_all
+        return reading.walk.ordinal, stored.is_all
     return None
+
+
+def _decoded(stored: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    """As UTF-8: from the encoding that the first bytes tell, else from the route's."""
+    first = next(stored, b"")
+    encoding = encoding_of_wide(first) or ("utf-8" if first.startswith(BOM) else encoding)
+    for text in codecs.iterdecode(chain([first], stored), encoding, "replace"):
+        yield text.encode()
 
 
 def _nobody(_: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
@@ -79,6 +80,16 @@ def _looks_wide(head: bytes) -> bool:
     """UTF-16 or UTF-32 without a mark: every other byte of its plain characters is NUL."""
     sample = head[:400]
     return len(sample) >= 4 and max(sample[0::2].count(0), sample[1::2].count(0)) * 10 >= len(sample) * 3
+
+
+def encoding_of_wide(head: bytes) -> str:
+    """Which UTF-16 it is, by its mark or by where its NULs are; nothing for other text, and for UTF-32, which has three
+    of them a character."""
+    sample = head[:400]
+    if not (head.startswith(_UTF16_32) or _looks_wide(head)) or sample.count(0) * 5 > len(sample) * 3:
+        return ""
+    is_little = head.startswith(codecs.BOM_UTF16_LE) or sample[1::2].count(0) > sample[0::2].count(0)
+    return "utf-16-le" if is_little else "utf-16-be"
 
 
 def _suffix(name: str) -> str:
