@@ -7,6 +7,7 @@ import gzip
 import json
 import struct
 import time
+import zlib
 from unittest.mock import patch
 
 import pytest
@@ -202,6 +203,33 @@ def test_junk_after_a_gzip_is_refused(junk: bytes) -> None:
 def test_gzip_members_are_one_stream_and_zero_padding_is_none_of_it() -> None:
     data = gzipped(b"id,na", b"me\n1,", b"", b"x\n2,y\n") + bytes(100)
     assert sent(data) == [{"id": "1", "name": "x"}, {"id": "2", "name": "y"}]
+
+
+def member(text: bytes, flags: int) -> bytes:
+    """A gzip member with more in its header than Python's module writes."""
+    head = b"\x1f\x8b\x08" + bytes([flags]) + b"\0\0\0\0\0\xff"
+    head += struct.pack("<H", 300) + b"x\0" * 150 if flags & 4 else b""
+    head += b"name.csv\0" if flags & 8 else b""
+    head += b"a comment\0" if flags & 16 else b""
+    head += struct.pack("<H", zlib.crc32(head) & 0xFFFF) if flags & 2 else b""
+    packer = zlib.compressobj(wbits=-15)
+    return head + packer.compress(text) + packer.flush() + struct.pack("<LL", zlib.crc32(text), len(text))
+
+
+@pytest.mark.acceptance("B14")
+@pytest.mark.parametrize("flags", range(0, 32, 2))
+@pytest.mark.parametrize("block", [1, 3, 7, 100, 311, 1 << 18])
+def test_a_gzip_header_may_be_cut_by_a_block_anywhere(flags: int, block: int) -> None:
+    data = member(b"id,n\n1,", flags) + b"\0" * 3 + member(b"x\n", flags)
+    assert gzip.decompress(data) == b"id,n\n1,x\n"
+    with patch.object(expand, "BLOCK", block):
+        assert sent(data) == [{"id": "1", "n": "x"}]
+        assert refusal(data + member(b"x", flags)[: 9 + len(member(b"", flags)) // 2]).reason == "truncated"
+
+
+@pytest.mark.acceptance("B14")
+def test_a_gzip_name_that_does_not_end_is_damage() -> None:
+    assert refusal(gzipped(b"id\n1\n") + b"\x1f\x8b\x08\x08\0\0\0\0\0\xff" + b"x" * 3_000_000).reason == "corrupt"
 
 
 @pytest.mark.acceptance("B2")

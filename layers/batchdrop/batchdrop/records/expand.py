@@ -25,6 +25,8 @@ Tap = Callable[[bytes], object]
 BLOCK = 1 << 18
 GZIP_MAGIC = b"\x1f\x8b"
 ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")  # the second begins an archive without entries
+_CHECKSUM, _EXTRA, _NAME, _COMMENT = 2, 4, 8, 16  # flags of a gzip member's header
+_MOST_HEADER = 1 << 20  # bytes: it holds a file's name, and no file
 _Damaged = cast("type[Exception]", igzip_lib.error)
 _FREE_EXPANSION = 1_000_000  # the ratio is judged above this many expanded bytes
 
@@ -162,7 +164,7 @@ def skip(blocks: Iterator[bytes], count: int) -> Iterator[bytes]:
 def _gzip(source: Source, tap: Tap | None) -> Iterator[bytes]:
     """All members as one stream. Zero bytes after a member are padding, as for gzip(1); anything else is refused."""
     member: igzip_lib.IgzipDecompressor | None = None
-    between = b""  # bytes after a member, too few to tell
+    between = b""  # bytes after a member: not yet the next one's whole header
     expanded = 0
     with source.open() as stream:
         for stored in _read(stream, tap):
@@ -171,26 +173,41 @@ def _gzip(source: Source, tap: Tap | None) -> Iterator[bytes]:
             while data:
                 if member is None:
                     data = data.lstrip(b"\0")
-                    if len(data) < len(GZIP_MAGIC):
+                    member = _next_member(data, expanded)
+                    if member is None:
                         between = data
                         break
-                    member = _next_member(data, expanded)
                 for block in _inflate(member, data, expanded):
                     expanded += len(block)
                     yield block
                 data = b""
                 if member.eof:
                     data, member = member.unused_data, None
-    if between:
-        _next_member(between, expanded)
     if member or between:
         raise DropRefused("truncated", "the gzip data ends in the middle; drop the whole file again", offset=expanded)
 
 
-def _next_member(data: bytes, expanded: int) -> igzip_lib.IgzipDecompressor:
-    if not GZIP_MAGIC.startswith(data[:2]):
+def _next_member(data: bytes, expanded: int) -> igzip_lib.IgzipDecompressor | None:
+    """None where more has to be read: the library takes a header that comes in pieces for damaged."""
+    is_whole = _has_header(data)
+    if not GZIP_MAGIC.startswith(data[:2]) or (len(data) > _MOST_HEADER and not is_whole):
         raise DropRefused("corrupt", "something else follows the gzip data; pack the file again", offset=expanded)
-    return igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_GZIP)
+    return igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_GZIP) if is_whole else None
+
+
+def _has_header(data: bytes) -> bool:
+    """Whether a member's header is all there (RFC 1952): ten bytes, and what their flags say follows."""
+    if len(data) < 10:
+        return False
+    flags, at = data[3], 10
+    if flags & _EXTRA:
+        at += 2 + int.from_bytes(data[at : at + 2], "little")
+    for text in (_NAME, _COMMENT):
+        if flags & text:
+            at = data.find(b"\0", at) + 1
+            if not at:
+                return False
+    return len(data) >= at + 2 * bool(flags & _CHECKSUM)
 
 
 def _inflate(member: igzip_lib.IgzipDecompressor, data: bytes, expanded: int) -> Iterator[bytes]:
