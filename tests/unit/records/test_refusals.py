@@ -13,7 +13,7 @@ from unittest.mock import patch
 import pytest
 
 from batchdrop.errors import DropRefused
-from batchdrop.records import expand
+from batchdrop.records import expand, scans
 from batchdrop.records.inspect import inspect
 from batchdrop.records.source import BytesSource
 from batchdrop.records.spec import InputSpec
@@ -369,6 +369,13 @@ def test_an_array_is_found_behind_a_string_in_which_a_block_ends(short: int) -> 
 )
 def test_a_document_without_the_named_array_is_refused(data: bytes, reason: str) -> None:
     assert refusal(data, InputSpec(json_key="data")).reason == reason
+
+
+def test_what_is_before_an_array_is_gone_through_in_time_in_proportion_to_it() -> None:
+    data = b'{"m":[' + b"{}," * 60_000 + b'1],"data":[{"id":1}]}'
+    with patch.object(expand, "BLOCK", 100), patch.object(scans, "find_array", wraps=scans.find_array) as find:
+        assert sent(data, InputSpec(json_key="data")) == [{"id": 1}]
+    assert sum(len(call.args[0]) for call in find.call_args_list) < 4 * len(data)
 
 
 DEEP = b"[" * 200_000 + b"]" * 200_000

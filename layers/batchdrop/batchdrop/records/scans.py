@@ -183,8 +183,8 @@ class ArrayScan:
 def _begin(chunks: Iterator[bytes], spec: InputSpec, body: int) -> tuple[bytes, int]:
     """The file's first bytes, and where in them the array's first element begins."""
     head = b""
-    for chunk in chunks:
-        head += chunk
+    for piece in _doubling(chunks):
+        head += piece
         blank = len(head) - len(head.lstrip())
         if head[blank : blank + 1] == b"[":
             return head, blank + 1
@@ -195,6 +195,18 @@ def _begin(chunks: Iterator[bytes], spec: InputSpec, body: int) -> tuple[bytes, 
         if len(head) > spec.max_record_bytes:
             raise DropRefused("format", f"no array under '{spec.json_key}' in the first bytes", line=1)
     raise _truncated(body)
+
+
+def _doubling(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes, each time as many as there were before: what they add up to can be gone through each time."""
+    held, before = bytearray(), 0
+    for chunk in chunks:
+        held += chunk
+        if len(held) >= before:
+            yield bytes(held)
+            before, held = before + len(held), bytearray()
+    if held:
+        yield bytes(held)
 
 
 def _truncated(offset: int) -> DropRefused:
