@@ -91,6 +91,27 @@ def test_a_row_of_another_length_keeps_its_cells_and_the_header_s_width() -> Non
     assert {len(row) for row in rows} == {6}
 
 
+@pytest.mark.parametrize(
+    ("mended", "own"),
+    [
+        (b"1,a,b,3,invalid,row_too_long,x", ["1", "a,b"]),
+        (b"1,3,invalid,row_too_short,x", ["1", ""]),
+        (b"1,a,3,invalid", ["1", "a"]),
+        (b"7,rejected,b,3,rejected,invalid,x", ["7", "rejected,b"]),
+        (b"1,a,b", ["1", "a,b"]),
+    ],
+)
+def test_a_mended_row_of_another_length_keeps_its_own_cells_and_none_of_ours(mended: bytes, own: list[str]) -> None:
+    _, row = csv.reader(io.StringIO(rejects(b"id,v," + ",".join(OURS).encode() + b"\n" + mended + b"\n").decode()))
+    assert row == [*own, "2", "rejected", "E1", "'=bad"]
+
+
+def test_where_ours_were_moved_before_them_no_cell_of_a_row_of_another_length_is_lost() -> None:
+    data = b"batchdrop_line,batchdrop_outcome,id,v\n3,invalid,1,a,b\n"
+    _, row = csv.reader(io.StringIO(rejects(data).decode()))
+    assert row[:2] == ["3", "invalid,1,a,b"]
+
+
 def test_a_rejects_file_can_be_dropped_where_the_route_gives_the_header() -> None:
     spec = InputSpec(header=("id", "v"))
     assert sent(rejects(b"1,-5\n2,x\n", spec), spec) == [{"id": "1", "v": "-5"}, {"id": "2", "v": "x"}]

@@ -15,11 +15,13 @@ from batchdrop.records.spec import InputSpec
 from batchdrop.records.utf8 import BOM
 from batchdrop.records.verdicts import RowForm
 from batchdrop.storable import storable
+from batchdrop.words import RecordOutcome
 
 _encode = msgspec.json.Encoder().encode
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TAILS = 500  # different verdicts whose bytes are kept
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\[\s\S])*+"|[{}\[\],]')
+_OUTCOMES = (RecordOutcome.INVALID, RecordOutcome.REJECTED, RecordOutcome.UNPROCESSED)  # that stand in the file
 _LINE_ENDS = re.compile(rb"[\r\n]")
 
 
@@ -91,6 +93,8 @@ class RejectsWriter:
         if len(row) == len(self._header):
             return [row[i] for i in self._own]
         width = len(self._own)
+        if self._is_mended and self._own == list(range(width)):
+            row = row[: _begin_of_ours(row)]
         if len(row) > width:
             return [*row[: width - 1], self._delimiter.join(row[width - 1 :])]
         return row + [""] * (width - len(row))
@@ -103,6 +107,14 @@ class RejectsWriter:
         if q in text or self._delimiter in text or "\n" in text or "\r" in text:
             return q + text.replace(q, q + q) + q
         return text
+
+
+def _begin_of_ours(row: Sequence[str]) -> int:
+    """Where ours stand behind the user's cells in a mended row that has lost or got some: a line, then an outcome."""
+    for at in range(len(row) - 1, 0, -1):
+        if row[at] in _OUTCOMES and row[at - 1].isdecimal():
+            return at - 1
+    return len(row)
 
 
 def _told(*verdict: str) -> dict[str, object]:
