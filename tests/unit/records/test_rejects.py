@@ -91,6 +91,26 @@ def test_a_row_of_another_length_keeps_its_cells_and_the_header_s_width() -> Non
     assert {len(row) for row in rows} == {6}
 
 
+def test_where_the_route_gives_the_header_that_of_a_rejects_file_is_never_taken_for_a_record() -> None:
+    spec = InputSpec(header=("id", "v"))
+    assert sent(b"v,batchdrop_line,id\nx,3,1\n", spec) == [{"v": "x", "id": "1"}]
+    for header in (b"id,batchdrop_line", b"id,w,batchdrop_line", b"id,v,w,batchdrop_line", b"batchdrop_line"):
+        assert refusal(header + b"\n1,2,3,4\n", spec).reason == "header"
+
+
+@pytest.mark.parametrize("header", [None, ("id", "v")])
+@pytest.mark.parametrize("other", [";", "\t", "|"])
+def test_a_rejects_file_saved_with_another_delimiter_is_refused_with_what_to_do(
+    header: tuple[str, ...] | None, other: str
+) -> None:
+    spec = InputSpec(header=header)
+    once = rejects(b"id,v\n1,x\n" if header is None else b"1,x\n", spec)
+    for data in (once, b"\n".join(line.rpartition(b",")[0] for line in once.splitlines())):
+        found = refusal(data.replace(b",", other.encode()), spec)
+        assert found.reason == "header"
+        assert "save it with the delimiter" in str(found)
+
+
 @pytest.mark.parametrize(
     ("mended", "own"),
     [

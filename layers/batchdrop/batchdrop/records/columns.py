@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from batchdrop.records.spec import InputSpec
 
 OUR_COLUMNS = ("batchdrop_line", "batchdrop_outcome", "batchdrop_code", "batchdrop_message")
 UNREAD = "batchdrop_raw"  # in a rejects file, the text of a JSON record that could not be read
+_GLUED = re.compile(r"[;\t|,]({0})\b|\b({0})[;\t|,]".format("|".join(OUR_COLUMNS)))
 Row = Sequence[str]
 Record = dict[str, object]
 
@@ -157,8 +159,21 @@ def is_ours(header: Sequence[str]) -> bool:
 
 
 def is_rejects_header(cells: Sequence[str], own: Sequence[str]) -> bool:
-    """Whether the cells are the header of a rejects file of ours, for a file whose own header is given."""
-    return is_ours(cells) and [name for name in cells if name not in OUR_COLUMNS] == list(own)
+    """Whether the cells are the header of a rejects file of ours, for a file whose own header is given. `DropRefused`
+    where it is, but with other columns: taken for a record, it would be sent."""
+    if not is_ours(cells):
+        return False
+    if sorted(name for name in cells if name not in OUR_COLUMNS) != sorted(own):
+        why = "the first line is the header of a rejects file, but its columns are not those of input.header"
+        raise DropRefused("header", f"{why}: give it all of these, and no others but ours", line=1)
+    return True
+
+
+def refuse_other_delimiter(header: Sequence[str]) -> None:
+    """`DropRefused` for the header of a rejects file that was saved with another delimiter than the route's."""
+    if any(_GLUED.search(cell) for cell in header):
+        why = "the file is a rejects file whose cells are not separated by the route's delimiter"
+        raise DropRefused("header", f"{why}: save it with the delimiter it came with", line=1)
 
 
 def _tree(columns: Sequence[Column]) -> Tree:

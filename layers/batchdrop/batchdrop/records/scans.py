@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Protocol
 
 from batchdrop.errors import DropRefused
-from batchdrop.records.columns import Columns, is_rejects_header
+from batchdrop.records.columns import Columns, is_rejects_header, refuse_other_delimiter
 from batchdrop.records.csvcodec import csv_form, read_header
 from batchdrop.records.inspection import MOST_HEADER
 from batchdrop.records.jsoncheck import value_problem
@@ -110,6 +110,7 @@ def _take_header(walk: Walk, spec: InputSpec, found: Found) -> None:
     if run is None:
         raise _endless_header(walk) if walk.rest.strip() else empty()
     header = _header(walk.data[walk.at : run.end], spec) if run.stop is Stop.FULL else []
+    refuse_other_delimiter(header)
     if spec.header is not None and not is_rejects_header(header, spec.header):
         _use_header(spec.header, spec, found)
         return
