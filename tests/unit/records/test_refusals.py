@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import json
+import re
 import struct
 import time
 import zlib
@@ -13,8 +14,9 @@ from unittest.mock import patch
 import pytest
 
 from batchdrop.errors import DropRefused
-from batchdrop.records import expand, scans
+from batchdrop.records import expand
 from batchdrop.records.inspect import inspect
+from batchdrop.records.jsonhead import find_array
 from batchdrop.records.source import BytesSource
 from batchdrop.records.spec import InputSpec
 from tests.unit.records.drops import gzipped, look, refusal, sent, zipped
@@ -156,6 +158,21 @@ def test_an_open_quote_is_found_at_the_end_of_a_file_bigger_than_a_record_may_be
 )
 def test_a_header_that_cannot_be_used_is_refused(header: bytes, spec: InputSpec, reason: str) -> None:
     assert refusal(header + b"\n1,2,3\n", spec).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("header", "spec"),
+    [
+        (b"ann@x,b,ann@x", InputSpec()),
+        (b"a,b,ann@x", InputSpec(rename={"a": "ann@x"})),
+        (b"q,ann@x.a,ann@x", InputSpec()),
+        (b"q,ann@x..a", InputSpec()),
+    ],
+)
+def test_a_first_line_that_is_no_header_is_not_told(header: bytes, spec: InputSpec) -> None:
+    said = str(refusal(header + b"\n1,2,3\n", spec))
+    assert "ann@" not in said
+    assert re.search(r"columns? [1-3]( and [1-3])? of the header", said)
 
 
 @pytest.mark.acceptance("B6")
@@ -373,7 +390,7 @@ def test_a_document_without_the_named_array_is_refused(data: bytes, reason: str)
 
 def test_what_is_before_an_array_is_gone_through_in_time_in_proportion_to_it() -> None:
     data = b'{"m":[' + b"{}," * 60_000 + b'1],"data":[{"id":1}]}'
-    with patch.object(expand, "BLOCK", 100), patch.object(scans, "find_array", wraps=scans.find_array) as find:
+    with patch.object(expand, "BLOCK", 100), patch("batchdrop.records.scans.find_array", wraps=find_array) as find:
         assert sent(data, InputSpec(json_key="data")) == [{"id": 1}]
     assert sum(len(call.args[0]) for call in find.call_args_list) < 4 * len(data)
 

@@ -247,6 +247,14 @@ def test_composite_ids_nested_and_renamed() -> None:
     assert [r.id for r in csv_ + json_] == ["007|x", "7|x", "8|y"]
 
 
+def test_of_a_key_further_in_that_is_there_twice_the_text_is_not_told() -> None:
+    data = b'{"a":[{"ann@x":1,"ann@x":2}],"b":1,"c":"b\\":"}\n{"a":{"a":1},"\\u0061":2}\n'
+    assert [r.problem.message for r in records(data) if r.problem] == [
+        "a key further in is there twice in its object",
+        "the key 'a' is there twice",
+    ]
+
+
 @pytest.mark.acceptance("B4")
 @pytest.mark.parametrize("encoding", ["windows-1252", "iso-8859-15", "utf-16", "utf-16-le"])
 @pytest.mark.parametrize("pack", [bytes, gzipped])

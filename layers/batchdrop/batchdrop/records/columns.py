@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from batchdrop.errors import DropRefused
@@ -79,20 +79,23 @@ class Columns:
         return f"; its columns seem to be separated by '{shown}': set input.delimiter" if shown else ""
 
     def _check_names(self) -> None:
-        for kind, names in (("header", self.header), ("header, renamed,", [c.name for c in self.used])):
+        """Columns are told by their numbers: where the file has no header, the first line is somebody's values."""
+        header, renamed = enumerate(self.header), ((c.index, c.name) for c in self.used)
+        for kind, names in (("", header), (" by input.rename", renamed)):
             if twice := _first_twice(names):
-                raise DropRefused("duplicate_header", f"the {kind} has the column '{twice}' twice", line=1)
+                both = "columns {} and {} of the header".format(*twice)
+                raise DropRefused("duplicate_header", f"{both} have the same name{kind}", line=1)
         if "" in self.header:
             place = self.header.index("") + 1
             raise DropRefused("header", f"column {place} of the header has no name", line=1)
-        paths = {c.path for c in self.used}
-        for path in paths:
+        places = {c.path: c.index + 1 for c in self.used}
+        for path, place in places.items():
             for length in range(1, len(path)):
-                if path[:length] in paths:
-                    both = f"'{'.'.join(path[:length])}' and '{'.'.join(path)}'"
-                    raise DropRefused("header", f"the columns {both} cannot both be: one would hold the other", line=1)
+                if other := places.get(path[:length]):
+                    both = f"columns {other} and {place} of the header"
+                    raise DropRefused("header", f"{both} cannot both be: by its dots one would hold the other", line=1)
             if "" in path:
-                raise DropRefused("header", f"the column '{'.'.join(path)}' has an empty part between dots", line=1)
+                raise DropRefused("header", f"column {place} of the header has an empty part between dots", line=1)
 
     def record(self, row: Row) -> Record | Problem:
         """The JSON record of a row that has the right number of cells."""
@@ -196,10 +199,11 @@ def _steps(tree: Tree) -> Iterator[Step]:
             yield Close(name)
 
 
-def _first_twice(names: Sequence[str]) -> str | None:
-    seen: set[str] = set()
-    for name in names:
+def _first_twice(names: Iterable[tuple[int, str]]) -> tuple[int, int] | None:
+    """The numbers of the first two columns of one name, from those of all, counted from 0."""
+    seen: dict[str, int] = {}
+    for index, name in names:
         if name in seen:
-            return name
-        seen.add(name)
+            return seen[name] + 1, index + 1
+        seen[name] = index
     return None

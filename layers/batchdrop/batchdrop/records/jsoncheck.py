@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import isinf
 from typing import NoReturn
 
@@ -14,7 +14,12 @@ from batchdrop.records.model import Problem
 
 MAX_DIGITS = 1000  # of one number; a longer one is a mistake, and some readers take quadratic time for it
 _BRACKETS = re.compile(rb'"(?:[^"\\]++|\\[\s\S])*+"|[{}\[\]]')
+_COLON = re.compile(rb"\s*:")
 _raw = msgspec.json.Decoder(msgspec.Raw)
+
+
+class _Twice(Exception):
+    """A key is."""
 
 
 class _Found(Exception):
@@ -37,6 +42,8 @@ def value_problem(raw: bytes, max_depth: int = 64) -> Problem | None:
         json.loads(
             raw.decode(), object_pairs_hook=_pairs, parse_constant=_constant, parse_float=_float, parse_int=_integer
         )
+    except _Twice:
+        return Problem("duplicate_key", _twice_message(raw))
     except _Found as found:
         return found.problem
     except UnicodeDecodeError:
@@ -76,10 +83,27 @@ def _syntax_problem(raw: bytes, error: msgspec.DecodeError) -> Problem:
 def _pairs(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
     value = dict(pairs)
     if len(value) < len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise _Found("duplicate_key", f"the key '{twice[:100]}' is there twice")
+        raise _Twice
     return value
+
+
+def _twice_message(raw: bytes) -> str:
+    """Of a key further in its text is not told: there some files have values, such as addresses, for keys."""
+    seen: set[str] = set()
+    for key in _top_keys(raw):
+        if key in seen:
+            return f"the key '{key[:100]}' is there twice"
+        seen.add(key)
+    return "a key further in is there twice in its object"
+
+
+def _top_keys(raw: bytes) -> Iterator[str]:
+    level = 0
+    for token in _BRACKETS.finditer(raw):
+        mark = token.group()[:1]
+        level += (mark in b"{[") - (mark in b"}]")
+        if mark == b'"' and level == 1 and _COLON.match(raw, token.end()):
+            yield json.loads(token.group())
 
 
 def _constant(text: str) -> NoReturn:
