@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
+
+from msgspec.structs import asdict
 
 import batchdrop.calm  # noqa: F401 - first of all, so that what follows is imported faster
 from batchdrop.observability import handler, logger

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
+import msgspec
 import pytest
 
 from batchdrop import operate
@@ -115,7 +116,7 @@ def test_a_secret_that_is_mended_in_time_costs_nothing_but_time() -> None:
 
 def _narrow(simulation: Simulation) -> None:
     """An update of the deployment no longer allows the vendor's host."""
-    simulation.world.settings = replace(simulation.world.settings, allow_insecure=())
+    simulation.world.settings = msgspec.structs.replace(simulation.world.settings, allow_insecure=())
 
 
 def _has_batches(simulation: Simulation) -> bool:

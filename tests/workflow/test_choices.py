@@ -65,7 +65,7 @@ def test_a_wait_is_as_long_as_poll_says() -> None:
 
 
 def finished(job: Finished) -> dict[str, Any]:
-    from dataclasses import asdict
+    from msgspec.structs import asdict
 
     return {"job_id": "abc", **asdict(job)}
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from urllib.parse import SplitResult, urlsplit
+
+from msgspec import Struct
 
 # Deliberately narrower than the RFCs: what two parsers could read differently is refused, not interpreted.
 _URL = re.compile(r"[!-\[\]-~]+")  # visible ASCII but the backslash, which some parsers take for a slash
@@ -29,8 +30,7 @@ class Refused(ValueError):
     """The URL, or an address its host resolves to, must not be called."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """Where a vetted URL leads. `host` is lower case, without brackets."""
 
     scheme: str

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from batchdrop.errors import DropRefused
 from batchdrop.members import naming, sha256_of
@@ -32,8 +33,7 @@ _PIECE = 8_000_000  # bytes converted at a time
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(Struct, frozen=True):
     """What a file holds: records one by one, or one JSON object, which counts as one record."""
 
     kind: Literal["records", "object"]

@@ -7,8 +7,9 @@ vendor in good health costs one read a submission. The count is not exact where 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import cast
+
+from msgspec import Struct
 
 from batchdrop.errors import Ambiguous, AuthExpired, ConditionFailed, ProvablyNotSent, RateLimited
 from batchdrop.ledger import Ledger
@@ -20,8 +21,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 60.0, 900.0  # seconds a circuit stays open; double
 TRIAL = 120.0  # seconds the one job that tries has for itself
 
 
-@dataclass(slots=True)
-class Metered:
+class Metered(Struct):
     """`Http` that remembers how its last call went: `failures` 0 is well, None is not called at all."""
 
     http: Http
@@ -46,8 +46,7 @@ class Metered:
         return self.http.download(request)
 
 
-@dataclass(slots=True)
-class Circuit:
+class Circuit(Struct):
     """The circuit of one account, as one invocation sees it."""
 
     ledger: Ledger

@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import unquote_plus
+
+from msgspec import Struct, field
 
 PREFIX = "drops/"
 READY = "_READY"
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(Struct, frozen=True):
     """One version of one object under `drops/<route>/`; for a set, of its `_READY` marker."""
 
     bucket: str
@@ -36,8 +36,7 @@ class Drop:
         return self.key.rpartition("/")[2] == READY
 
 
-@dataclass(slots=True)
-class Arrivals:
+class Arrivals(Struct):
     """What one message holds: the drops in it, and why anything else in it was left aside."""
 
     drops: list[Drop] = field(default_factory=list)

@@ -14,9 +14,10 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import chain, dropwhile
 from typing import BinaryIO
+
+from msgspec import Struct
 
 from batchdrop.destinations.base import Reject
 from batchdrop.records.utf8 import BOM
@@ -30,8 +31,7 @@ _DEPTH = 3  # of objects within objects in which the record is looked for
 Object = Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class IdSpec:
+class IdSpec(Struct, frozen=True):
     """How a record of this job is known: the id's fields as they were sent, and what joins them."""
 
     fields: tuple[str, ...]
@@ -54,8 +54,7 @@ class IdSpec:
         return self.joiner.join(p for p in parts if p) if parts and all(parts) else None
 
 
-@dataclass(frozen=True, slots=True)
-class RejectLines:
+class RejectLines(Struct, frozen=True):
     """The refusals of a vendor's error file; `otherwise` stands for a code and a message that are missing.
 
     Whoever has to read very many can read lines of plain objects by the names here, with the same result.

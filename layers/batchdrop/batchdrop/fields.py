@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from batchdrop import duration
 from batchdrop.errors import RouteError
@@ -24,8 +25,7 @@ _SCHEMA_TYPES: dict[Kind, object] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """One option: its kind, what it means, and what it may be. `default` is REQUIRED where it must be given."""
 
     kind: Kind

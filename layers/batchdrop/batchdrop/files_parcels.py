@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, BinaryIO, Protocol, cast
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from batchdrop.analysis import Content, analyse, in_set
 from batchdrop.destinations.base import Output, Payload, SetRules
@@ -91,8 +92,7 @@ def _content(member: Member, reading: str, output: Output, check: Callable[[], N
 # --- files ---
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """What one file gives to one batch; `end` is where its next part begins, None where there is none."""
 
     payload: Payload | None
@@ -109,8 +109,7 @@ class File(Protocol):
     def records(self, start: Checkpoint | None, end: Checkpoint | None) -> Iterator[SourceRecord]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class WholeFile:
+class WholeFile(Struct, frozen=True):
     """A file that goes as it is; `inner` knows its records, if anybody does."""
 
     member: Member
@@ -126,8 +125,7 @@ class WholeFile:
         return iter([SourceRecord(1, 1, self.member.name, True, msgspec.json.encode({"file": self.member.name}))])
 
 
-@dataclass(frozen=True, slots=True)
-class ArrayFile:
+class ArrayFile(Struct, frozen=True):
     """A JSON array, cut between its elements; invalid ones are left out."""
 
     member: Member
@@ -141,8 +139,7 @@ class ArrayFile:
         return (in_set(self.member.name, record) for record in self.packager.replay(start, end))
 
 
-@dataclass(frozen=True, slots=True)
-class TextFile:
+class TextFile(Struct, frozen=True):
     """Lines below a header, which every part begins with."""
 
     text: LineFile
@@ -211,8 +208,7 @@ class _OneAfterTheOther(io.RawIOBase):
         return len(data)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Between two batches: how many there were, and where each file that goes on does so."""
 
     batches: int
@@ -229,8 +225,7 @@ class Place:
         return {"batches": self.batches, "at": {name: at.to_json() for name, at in self.at.items()}}
 
 
-@dataclass(slots=True)
-class FilesParcels:
+class FilesParcels(Struct):
     """The set as batches: the first has all files, or the first part of each; the others have what goes on."""
 
     members: Sequence[Member]

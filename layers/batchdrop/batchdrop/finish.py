@@ -7,8 +7,10 @@ part until the report is written.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from batchdrop.account import fate, never_taken, outcome_of, refused_whole, unnamed
 from batchdrop.destinations.base import Collected
@@ -50,8 +52,7 @@ _ASKABLE = (BatchState.SUCCEEDED, BatchState.HANDED_OVER)
 _FOR_NOW = (RateLimited, Ambiguous, ProvablyNotSent, AuthExpired, SecretError)  # it may be mended in time
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(Struct, frozen=True):
     """`next`: `done`, `again` (more to do, at once) or `wait` (ask again in `seconds`)."""
 
     next: str
@@ -96,8 +97,7 @@ def _done(job: Job) -> Finished:
     return Finished("done", outcome.value, outcome.is_success)
 
 
-@dataclass(slots=True)
-class Closing:
+class Closing(Struct):
     """One invocation's share of a job's end, under its lease."""
 
     world: World

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, asdict, dataclass, field, fields
+from functools import cache
+from itertools import repeat
 from typing import Any, Self
+
+from msgspec import Struct, field
+from msgspec.structs import asdict
 
 from batchdrop.ports import Item, ObjectRef
 from batchdrop.words import BatchState, Counts, JobOutcome
@@ -12,24 +16,25 @@ from batchdrop.words import BatchState, Counts, JobOutcome
 NUMBERS = 100_000  # batches of span s have numbers above s times this: none is another span's, and they sort
 
 
-def _default(field_: Field[Any]) -> object:
-    return field_.default if field_.default_factory is MISSING else field_.default_factory()
-
-
-class _Stored:
+class _Stored(Struct):
     """To and from a ledger item; an attribute at its default is left out, so that `Absent` means what it says."""
 
     def to_item(self) -> Item:
-        plain = asdict(self)  # type: ignore[call-overload]
-        return {f.name: plain[f.name] for f in fields(self) if plain[f.name] != _default(f)}  # type: ignore[arg-type]
+        defaults = _defaults(type(self))
+        return {name: value for name, value in asdict(self).items() if value != defaults[name]}
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Self:
-        names = {f.name for f in fields(cls)}  # type: ignore[arg-type]
-        return cls(**{k: v for k, v in item.items() if k in names})
+        return cls(**{k: v for k, v in item.items() if k in cls.__struct_fields__})
 
 
-@dataclass(slots=True)
+@cache
+def _defaults(stored: type[Any]) -> dict[str, object]:
+    """For comparing only, as all share them. `msgspec.structs.fields` would evaluate every annotation for it."""
+    required = len(stored.__struct_fields__) - len(stored.__struct_defaults__)
+    return asdict(stored(*repeat(None, required)))
+
+
 class Job(_Stored):
     """One drop on its way to its report."""
 
@@ -116,7 +121,6 @@ class Job(_Stored):
         return JobOutcome(self.outcome) if self.outcome else None
 
 
-@dataclass(slots=True)
 class Span(_Stored):
     """The submission of one span of a job, as a job has it for the whole of a drop that is not cut."""
 
@@ -131,7 +135,6 @@ class Span(_Stored):
     failure: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
 class Batch(_Stored):
     """One vendor submission of a job."""
 
@@ -190,7 +193,6 @@ class Batch(_Stored):
         return Counts.from_dict(self.counts)
 
 
-@dataclass(slots=True)
 class Piece(_Stored):
     """A piece of what was never packaged, with an account of its own as a batch has."""
 

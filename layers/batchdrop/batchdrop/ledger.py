@@ -7,8 +7,10 @@ repeat, a lost reply), the failed condition shows our own mark and counts as suc
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from batchdrop.errors import ConditionFailed
 from batchdrop.job import Batch, Job, Piece, Span
@@ -43,8 +45,7 @@ def _of_span(span: int) -> str:
     return f"batch#{span:03d}#" if span else "batch#"
 
 
-@dataclass(slots=True)
-class Ledger:
+class Ledger(Struct):
     """Typed access to the jobs in a `Table`."""
 
     table: Table

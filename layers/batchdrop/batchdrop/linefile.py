@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from batchdrop.errors import DropRefused
 from batchdrop.members import CHUNK
@@ -11,8 +12,7 @@ from batchdrop.records.model import Checkpoint, SourceRecord
 from batchdrop.records.source import Source
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One line with its line end; a blank one is no record."""
 
     at: Checkpoint
@@ -27,8 +27,7 @@ class Line:
         return Checkpoint(self.at.offset + len(self.text), self.at.line + 1, self.at.ordinal + self.is_record)
 
 
-@dataclass(frozen=True, slots=True)
-class LineFile:
+class LineFile(Struct, frozen=True):
     """The file; no line of it may be longer than `max_bytes`, header included. Raises `DropRefused` where one is."""
 
     source: Source

@@ -6,8 +6,9 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from batchdrop.job import Batch
 from batchdrop.parcels import Parcels
@@ -24,8 +25,7 @@ Whole = tuple[str, str, str]  # outcome, code, message
 Place = dict[str, Any]
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(Struct):
     """What matching found: rows written, a sample for the report, reasons counted."""
 
     matched: int = 0

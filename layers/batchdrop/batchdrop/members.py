@@ -6,10 +6,11 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
+
+from msgspec import Struct
 
 from batchdrop.drop import READY, folder_of
 from batchdrop.errors import DropRefused, ObjectGone, ObjectRefused
@@ -29,8 +30,7 @@ _MANIFEST_BYTES = 1_000_000
 _LISTED = 5  # names in a message
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """One file of a set, or the single file of a drop."""
 
     name: str

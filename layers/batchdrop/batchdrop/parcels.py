@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, Protocol, cast
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from batchdrop.destinations.base import Output, Payload
 from batchdrop.errors import DropRefused
@@ -25,8 +27,7 @@ from batchdrop.route import Route
 SETS = ("zip", "files")  # formats in which a vendor takes files rather than one stream of records
 
 
-@dataclass(slots=True)
-class Parcel:
+class Parcel(Struct):
     """One batch to be: its bytes, its account, and where in the drop it begins and ends."""
 
     start: dict[str, Any]
@@ -56,8 +57,7 @@ class Parcels(Protocol):
     def rejects(self) -> RejectsWriter: ...
 
 
-@dataclass(frozen=True, slots=True)
-class StoredSource:
+class StoredSource(Struct, frozen=True):
     """An object version as the record readers want it."""
 
     objects: Objects
@@ -75,8 +75,7 @@ class StoredSource:
         return self.objects.open(self.ref, start, end)
 
 
-@dataclass(slots=True)
-class FileParcels:
+class FileParcels(Struct):
     """A single file of records, or one span of it."""
 
     packager: Packager
@@ -140,8 +139,7 @@ def input_spec(route: Route, output: Output) -> InputSpec:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(Struct, frozen=True):
     """What was found out about a drop, to be kept with its job, and the batches that were made on the way."""
 
     found: dict[str, Any]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from typing import Any, Literal
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from batchdrop.destinations.base import Canceled, Session, Status, VendorState
 from batchdrop.errors import (
@@ -52,8 +54,7 @@ _NOT_CANCELED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Next:
+class Next(Struct, frozen=True):
     """What the workflow is to do: `asked_at` (ms) tells the wait which callbacks this answer already covers.
 
     `spans`: which are to be submitted, side by side; none where the drop is not cut.
@@ -89,8 +90,7 @@ def _without_route(world: World, job: Job, lap: int, error: RouteError) -> Next:
     return Next("wait", round(min(left + 1, max(AWAITS[0], left / max(1, MOST_LAPS - lap)))))
 
 
-@dataclass(slots=True)
-class Supervision:
+class Supervision(Struct):
     """One look at one job."""
 
     world: World

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
+
+from msgspec import Struct, field
 
 Item = dict[str, object]
 
@@ -12,27 +13,23 @@ Item = dict[str, object]
 # --- conditions of a ledger write -------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Absent:
+class Absent(Struct, frozen=True):
     """The attribute does not exist."""
 
 
-@dataclass(frozen=True, slots=True)
-class Equals:
+class Equals(Struct, frozen=True):
     """The attribute has exactly this value."""
 
     value: object
 
 
-@dataclass(frozen=True, slots=True)
-class AbsentOrBelow:
+class AbsentOrBelow(Struct, frozen=True):
     """The attribute does not exist or is less than this number."""
 
     value: int
 
 
-@dataclass(frozen=True, slots=True)
-class OneOf:
+class OneOf(Struct, frozen=True):
     """The attribute has one of these values."""
 
     values: tuple[object, ...]
@@ -41,8 +38,7 @@ class OneOf:
 Expect = Absent | Equals | AbsentOrBelow | OneOf
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True):
     """Where an item lies in the ledger table: partition and sort key."""
 
     pk: str
@@ -85,8 +81,7 @@ class Table(Protocol):
 # --- objects -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectRef:
+class ObjectRef(Struct, frozen=True):
     """One version of one object."""
 
     bucket: str
@@ -96,8 +91,7 @@ class ObjectRef:
     modified: float = 0.0  # seconds since the epoch, where a listing told
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
+class Upload(Struct, frozen=True):
     """An object that is being written in several goes."""
 
     bucket: str
@@ -207,8 +201,7 @@ class Log(Protocol):
         """Log the exception being handled: its type and where it arose, never its text."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """One HTTP request to a vendor. `body` is bytes or a re-openable file; its length is always sent."""
 
     method: str
@@ -222,8 +215,7 @@ class Request:
     hosts: tuple[str, ...] = ()  # with given_by_vendor: the hosts it may name, `*.` as a wildcard label
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(Struct, frozen=True):
     status: int
     headers: Mapping[str, str]  # lower-case names
     body: bytes

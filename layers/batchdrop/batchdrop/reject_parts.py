@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from batchdrop.job import Batch, Job, Piece
 from batchdrop.matching import Tally
@@ -17,16 +18,14 @@ from batchdrop.world import World
 Account = Batch | Piece
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """The rows of one account, and what the report tells of them."""
 
     rows: ObjectRef
     notes: ObjectRef
 
 
-@dataclass(slots=True)
-class RejectParts:
+class RejectParts(Struct):
     """The parts of one job, in `work/`."""
 
     world: World

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import asdict
 
 from batchdrop.blocks import in_blocks
 from batchdrop.errors import ObjectGone
@@ -24,8 +26,7 @@ _MOST_REASONS = 1000  # that are told apart by their messages
 _TYPES = {"rejects.csv": "text/csv; charset=utf-8", "rejects.ndjson": "application/x-ndjson"}
 
 
-@dataclass(slots=True)
-class Progress:
+class Progress(Struct):
     """How far it got: what the parts tell, and which blocks of their rows are written."""
 
     parts: str  # which they are: what was made of others is of no use

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
+
+from msgspec import Struct
 
 from batchdrop import capability
 from batchdrop.destinations import REGISTRY, destination
@@ -78,8 +79,7 @@ COMMON = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Poll:
+class Poll(Struct, frozen=True):
     first: float
     factor: float
     max: float
@@ -94,8 +94,7 @@ class Poll:
         return self.wait(64)
 
 
-@dataclass(frozen=True, slots=True)
-class SideBySide:
+class SideBySide(Struct, frozen=True):
     """When a drop is cut into spans, and how many of them are submitted at a time."""
 
     above: int
@@ -108,8 +107,7 @@ class SideBySide:
         return max(1, self.above // SHARE, size // MOST_SPANS)
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """A valid route. `raw` is what was put: a job pins it, so that its batches can be made again byte for byte."""
 
     name: str

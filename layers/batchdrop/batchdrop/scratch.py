@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from batchdrop.errors import ObjectGone, ObjectRefused
 from batchdrop.places import workplace
@@ -10,8 +10,7 @@ from batchdrop.ports import ObjectRef, Objects
 from batchdrop.records.scratch import ScratchGone
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectScratch:
+class ObjectScratch(Struct, frozen=True):
     """`Scratch` in a bucket. What a worker leaves behind that died goes with the job's report."""
 
     objects: Objects

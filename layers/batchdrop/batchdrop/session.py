@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import BinaryIO
+
+from msgspec import Struct
 
 from batchdrop import capability
 from batchdrop.destinations.base import Payload, Session
@@ -19,8 +20,7 @@ from batchdrop.world import World
 _AFTER_DEADLINE = 24 * 3600  # seconds a callback URL outlives its job's deadline
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerMemory:
+class LedgerMemory(Struct, frozen=True):
     """Facts of one vendor account, kept in the ledger."""
 
     world: World
@@ -34,8 +34,7 @@ class LedgerMemory:
         self.world.ledger.remember(f"account#{self.account}", f"memo#{name}", {"value": value})
 
 
-@dataclass(frozen=True, slots=True)
-class BucketShelf:
+class BucketShelf(Struct, frozen=True):
     """A job's own folder in the results bucket."""
 
     objects: Objects

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Self
+
+from msgspec import Struct
 
 from batchdrop.job import Job, Span
 from batchdrop.ledger import Ledger
 
 
-@dataclass(frozen=True, slots=True)
-class Spans:
+class Spans(Struct, frozen=True):
     """All spans of a job, those that nobody has begun with too."""
 
     each: tuple[Span, ...]

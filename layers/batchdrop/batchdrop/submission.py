@@ -10,8 +10,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec.structs import replace
 
 from batchdrop.ahead import ahead
 from batchdrop.circuit import Circuit, Metered
@@ -61,6 +63,7 @@ class GiveUp(Exception):
         self.failure = {"reason": reason, "message": message, **{k: v for k, v in details.items() if v is not None}}
 
 
+# A dataclass, where all others became structs: the metaclass of those is not that of an ABC.
 @dataclass(slots=True)
 class Submission(ABC):
     """One invocation's share of a submission, under a lease: the job's, or that of one span of it."""

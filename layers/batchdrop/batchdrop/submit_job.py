@@ -6,8 +6,10 @@ A drop that the look cut into spans is left to those who submit them side by sid
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec.structs import replace
 
 from batchdrop import order
 from batchdrop.circuit import Circuit, Metered

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from functools import cache, partial
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from batchdrop.arrive import claim_lost, makes_a_job, route_of
 from batchdrop.drop import PREFIX, READY, Drop
@@ -18,8 +20,7 @@ KEPT_BACK = 0.1  # of its time, to end what it has begun
 WINDOW = 3 * 86400  # seconds: older objects were looked at by earlier sweeps
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
+class Swept(Struct, frozen=True):
     """What one sweep found: for the log, the metrics and the operator."""
 
     drops_without_job: int

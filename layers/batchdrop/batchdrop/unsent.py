@@ -6,8 +6,9 @@ It is done in pieces, each closed as the account of a batch is: where an invocat
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from batchdrop.errors import DropRefused, ObjectGone, ObjectRefused
 from batchdrop.job import NUMBERS, Batch, Job, Piece
@@ -23,8 +24,7 @@ from batchdrop.world import OutOfTime, World
 FIRST = NUMBERS - 1000  # of the pieces' numbers in each span: those of batches are below
 
 
-@dataclass(slots=True)
-class _Stop:
+class _Stop(Struct):
     """Where a piece ends for want of time; nowhere: it goes to the end."""
 
     is_late: Callable[[], bool]
@@ -36,8 +36,7 @@ class _Stop:
         return bool(self.place)
 
 
-@dataclass(slots=True)
-class Unsent:
+class Unsent(Struct):
     """The pieces of one job, made by one invocation."""
 
     world: World

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, cast
+
+from msgspec import Struct
 
 from batchdrop.aws.clients import client
 from batchdrop.ledger import Ledger
@@ -123,8 +124,7 @@ class _Context(Protocol):
     def get_remaining_time_in_millis(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
-class LambdaInvocation:
+class LambdaInvocation(Struct, frozen=True):
     context: _Context
 
     @property

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 
 class RecordOutcome(StrEnum):
@@ -52,8 +54,7 @@ class BatchState(StrEnum):
         return self in (self.SUBMITTING, self.DOUBTFUL, self.SUBMITTED)
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(Struct, frozen=True):
     """Records by outcome. `records` is always the sum of the other five: it is derived, never set."""
 
     accepted: int = 0
@@ -67,12 +68,12 @@ class Counts:
         return self.accepted + self.invalid + self.rejected + self.unprocessed + self.unconfirmed
 
     def __add__(self, other: Counts) -> Counts:
-        return Counts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+        return Counts(*(getattr(self, name) + getattr(other, name) for name in self.__struct_fields__))
 
     def as_dict(self) -> dict[str, int]:
         """`{"records": n, "accepted": n, …}`, in the order of the report."""
-        return {"records": self.records} | {f.name: getattr(self, f.name) for f in fields(self)}
+        return {"records": self.records} | asdict(self)
 
     @classmethod
     def from_dict(cls, data: dict[str, int]) -> Counts:
-        return cls(**{f.name: int(data.get(f.name, 0)) for f in fields(cls)})
+        return cls(**{name: int(data.get(name, 0)) for name in cls.__struct_fields__})

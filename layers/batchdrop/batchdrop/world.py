@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from batchdrop.ledger import Ledger
 from batchdrop.ports import Clock, Events, Http, Log, Metrics, Objects, Rng, Routes, Secrets, Workflow
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """What the deployment fixes. Times in seconds."""
 
     stack: str

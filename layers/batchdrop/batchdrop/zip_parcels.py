@@ -6,9 +6,11 @@ import io
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, BinaryIO, cast
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from batchdrop.analysis import Content, analyse, is_rejects_file, json_chunks, plain_name, records_again
 from batchdrop.destinations.base import Output, SetRules
@@ -31,8 +33,7 @@ _REJECTS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One file of the ZIP to be: its name there, and what of the drop it is made of."""
 
     name: str
@@ -40,8 +41,7 @@ class Entry:
     content: Content
 
 
-@dataclass(frozen=True, slots=True)
-class ArchivedSource:
+class ArchivedSource(Struct, frozen=True):
     """A file inside a ZIP, as the record readers want it."""
 
     archive: zipfile.ZipFile
@@ -160,8 +160,7 @@ def _refuse_what_cannot_be_mended(entries: Sequence[Entry]) -> None:
             raise DropRefused("invalid_records", f"{entry.name}: {why}; drop the files as a set instead")
 
 
-@dataclass(slots=True)
-class ZipParcels:
+class ZipParcels(Struct):
     """One batch: the ZIP. The drop has been looked into."""
 
     members: Sequence[Member]

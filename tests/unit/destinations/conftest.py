@@ -8,13 +8,14 @@ import io
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import pytest
+from msgspec.structs import replace
 
 from batchdrop.destinations.base import Destination, Session, Step
 from batchdrop.errors import ObjectGone

@@ -18,7 +18,6 @@ HEAVY = (
     "botocore",
     "requests",
     "yaml",
-    "msgspec",
     "batchdrop.wiring",
     "batchdrop.submission",
     "rich.progress",

@@ -8,13 +8,13 @@ import io
 import json
 import tracemalloc
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from batchdrop.records.inspect import inspect
 from batchdrop.records.inspection import Inspection

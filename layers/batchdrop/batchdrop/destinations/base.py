@@ -7,10 +7,11 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import BinaryIO, ClassVar, Literal, NamedTuple, Protocol
 from urllib.parse import quote
+
+from msgspec import Struct, field
 
 from batchdrop.errors import Ambiguous, AuthExpired, Rejected
 from batchdrop.fields import Field
@@ -58,8 +59,7 @@ class Shelf(Protocol):
         """A stored file, to be read once."""
 
 
-@dataclass(slots=True)
-class Session:
+class Session(Struct):
     """One job's dealings with its vendor, for one invocation."""
 
     job: Job
@@ -93,20 +93,17 @@ class StepKind(StrEnum):
     COMMIT = "commit"  # repeating it could import twice
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """The doubtful step did happen; what it made is known."""
 
     receipt: Receipt = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class NotThere:
+class NotThere(Struct, frozen=True):
     """The doubtful step provably did not happen."""
 
 
-@dataclass(frozen=True, slots=True)
-class Undecided:
+class Undecided(Struct, frozen=True):
     """Nobody can tell; `why` is for the operator."""
 
     why: str
@@ -115,8 +112,7 @@ class Undecided:
 Reconciled = Found | NotThere | Undecided
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One call of the submission. `run` returns what is to be recorded of it.
 
     `needs` names transient values an earlier step makes: where one is missing (another invocation made it), the
@@ -140,8 +136,7 @@ class VendorState(StrEnum):
     HANDED_OVER = "handed_over"  # the vendor cannot be asked
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """The vendor's answer to "how is this batch?"."""
 
     state: VendorState
@@ -167,8 +162,7 @@ class Reject(NamedTuple):  # there may be as many as records
     already_present: bool = False  # refused because it is there: after a flagged resubmission that may be our own doing
 
 
-@dataclass(slots=True)
-class Collected:
+class Collected(Struct):
     """What a vendor told of a finished batch. `accepted`/`rejected` are its own totals, None where it gives none."""
 
     rejects: Iterable[Reject] = ()
@@ -192,8 +186,7 @@ class Canceled(StrEnum):
 Reading = Literal["array", "lines", "text", "blob"]
 
 
-@dataclass(frozen=True, slots=True)
-class SetRules:
+class SetRules(Struct, frozen=True):
     """What a vendor and route demand of the files of a set.
 
     `reading` is given the carried files and the other files' names before anything is sent; it says how the vendor
@@ -208,8 +201,7 @@ class SetRules:
     split: bool = True  # `files`: cut a file over `max_bytes` at its records; False: refuse it
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(Struct, frozen=True):
     """What a batch must look like for this vendor and route."""
 
     format: Literal["json_array", "ndjson", "csv", "zip", "files"]

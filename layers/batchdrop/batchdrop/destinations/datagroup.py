@@ -13,9 +13,10 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import ClassVar, Literal
 from urllib.parse import quote
+
+from msgspec.structs import replace
 
 from batchdrop.destinations.base import (
     Canceled,

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from batchdrop.destinations.base import Status, VendorState, status_of
 from batchdrop.errors import Ambiguous
@@ -34,8 +35,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_ -]{0,39}")
 _DEEPEST, _MOST = 5, 20
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """One report as it was answered."""
 
     data: object

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from batchdrop.records.kernel import Kernel
 from batchdrop.records.model import Checkpoint, Problem
@@ -12,8 +13,7 @@ from batchdrop.records.skippers import Skipper
 from batchdrop.records.walk import Walk
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(Struct):
     """One record. `encoded` is what goes into a batch, without what separates it from the next; None if invalid."""
 
     encoded: bytes | None
@@ -21,8 +21,7 @@ class Entry:
     id: str | None = None  # as the vendor sees it
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(Struct, frozen=True):
     """How a format's records stand in a stream. `ending` may be missing after the last one; `blank` may follow it."""
 
     kernel: Kernel

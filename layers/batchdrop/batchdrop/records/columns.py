@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from batchdrop.errors import DropRefused
 from batchdrop.records import cells
@@ -18,8 +19,7 @@ Row = Sequence[str]
 Record = dict[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     index: int
     source: str
     name: str  # after renaming
@@ -27,15 +27,13 @@ class Column:
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
+class Open(Struct, frozen=True):
     """An object around the columns that follow, until its `Close`."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(Struct, frozen=True):
     name: str
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from batchdrop.records.inspection import Inspection
 from batchdrop.records.model import Checkpoint
 
 
-@dataclass(frozen=True, slots=True)
-class Halt:
+class Halt(Struct, frozen=True):
     """Small enough for a ledger item; `ids` is what `Repeats` keeps, most of it elsewhere."""
 
     inspection: Inspection  # as far as is known

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from batchdrop.errors import DropRefused
 from batchdrop.records.digest import Digest
@@ -29,8 +31,7 @@ READY_FILES = 64  # batches, as each is a file
 READY_HELD = 4_000_000  # bytes of them in memory
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(Struct, frozen=True):
     """What one pass over a drop found, and the first batches, made on the way; perhaps all of them.
 
     Call `tidy` once it is certain that the look need not be taken up again.

@@ -6,8 +6,10 @@ import base64
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from typing import Any, cast
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from batchdrop.records.expand import Packed
 from batchdrop.records.model import Checkpoint
@@ -16,8 +18,7 @@ from batchdrop.records.sniff import Format
 MOST_HEADER = 60_000  # bytes: for more a ledger item has no room beside 20,000 repeated ids
 
 
-@dataclass(frozen=True, slots=True)
-class Inspection:
+class Inspection(Struct, frozen=True):
     """`sha256` is of the stored bytes. `duplicates` maps the ordinal of each record that is invalid for its repeated
     id to the line of the record it yields to. `cuts` are places before records, in order, between which a large file
     can be packaged by several workers."""
@@ -36,7 +37,7 @@ class Inspection:
 
     def to_json(self) -> dict[str, object]:
         """A small JSON object; many duplicates are packed."""
-        data: dict[str, object] = {f.name: getattr(self, f.name) for f in fields(self)}
+        data: dict[str, object] = asdict(self)
         packed = zlib.compress(json.dumps(list(self.duplicates.items())).encode())
         return data | {
             "start": self.start.to_json(),
@@ -48,7 +49,7 @@ class Inspection:
 
     @classmethod
     def from_json(cls, data: Mapping[str, object]) -> Inspection:
-        values = {f.name: data[f.name] for f in fields(cls) if f.name != "cuts"}
+        values = {name: data[name] for name in cls.__struct_fields__ if name != "cuts"}
         packed = str(values["duplicates"])
         pairs = json.loads(zlib.decompress(base64.b64decode(packed))) if packed else []
         for name in ("expanded_bytes", "records", "end"):

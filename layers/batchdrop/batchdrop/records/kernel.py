@@ -10,11 +10,12 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from ctypes import POINTER, Structure, byref, c_bool, c_char_p, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 LIBRARY = Path(__file__).with_name("libkernel.so")
 ROOM = 1 << 20  # bytes written by one call at most; a record that needs more is looked at by itself
@@ -135,8 +136,7 @@ class _Run(Structure):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """What one call did. All records before `at` are done; the next one ends at `end`, and one begins at `after`."""
 
     at: int

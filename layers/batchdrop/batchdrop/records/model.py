@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
 from typing import cast
 
+from msgspec import Struct
+from msgspec.structs import asdict, astuple
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+
+class Checkpoint(Struct, frozen=True):
     """A place between two records. Opaque to callers; the same file and checkpoint always give the same batches."""
 
     offset: int  # of the expanded bytes
@@ -31,8 +32,7 @@ def never(_here: Checkpoint) -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """Why a record is invalid. `offset` is the byte offset of the record in the expanded file."""
 
     code: str
@@ -41,8 +41,7 @@ class Problem:
     offset: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SourceRecord:
+class SourceRecord(Struct, frozen=True):
     """One record of a drop, as its owner wrote it.
 
     `raw` is its bytes in the file, without the line end; empty when it is too big to keep. `id` is the id as the
@@ -55,4 +54,11 @@ class SourceRecord:
     sent: bool
     raw: bytes
     problem: Problem | None = None
-    is_plain: bool = field(default=False, compare=False)  # sound, and harmless where it is echoed as it is
+    is_plain: bool = False  # sound, and harmless where it is echoed as it is
+
+    def __eq__(self, other: object) -> bool:
+        """But for `is_plain`, which is not told of a record that was looked at by itself."""
+        return isinstance(other, SourceRecord) and astuple(self)[:-1] == astuple(other)[:-1]
+
+    def __hash__(self) -> int:
+        return hash(astuple(self)[:-1])

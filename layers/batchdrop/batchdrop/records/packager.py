@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from batchdrop.errors import DropRefused
 from batchdrop.records.codec import Codec, Entry, too_big
@@ -26,8 +27,7 @@ __all__ = ["Checkpoint", "Packager", "Packed", "Payload", "Problem", "SourceReco
 SPOOL_BYTES = 4_000_000  # of a batch in memory; a bigger one is kept on the disk
 
 
-@dataclass(slots=True)
-class Packed:
+class Packed(Struct):
     """One batch: the records of the source from `start` to `end`, of which `records` are in the payload.
 
     There is no payload when every record in the range is invalid.

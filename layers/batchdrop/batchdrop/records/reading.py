@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import chain
+
+from msgspec import Struct
 
 from batchdrop.records.digest import Digest
 from batchdrop.records.expand import Packed, expand, guarded, limited, opens_anywhere, skip
@@ -29,8 +30,7 @@ _ODD = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(Struct, frozen=True):
     """What is looked into, and how it is to be read."""
 
     source: Source

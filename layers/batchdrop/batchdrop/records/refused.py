@@ -5,9 +5,10 @@ from __future__ import annotations
 import codecs
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from itertools import chain
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from batchdrop.errors import DropRefused
 from batchdrop.records.expand import detect, skip

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from batchdrop.errors import DropRefused
 from batchdrop.records.columns import Columns, is_rejects_header, refuse_other_delimiter
@@ -21,8 +22,7 @@ from batchdrop.records.spec import InputSpec
 from batchdrop.records.walk import Walk
 
 
-@dataclass(slots=True)
-class Found:
+class Found(Struct):
     """What a scan found. `records` counts all of them, the invalid ones included."""
 
     start: Checkpoint
@@ -32,8 +32,7 @@ class Found:
     warnings: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Again:
+class Again(Struct, frozen=True):
     """Where a scan that could not end goes on."""
 
     found: Found

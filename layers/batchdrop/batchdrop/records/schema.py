@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
+from msgspec import NODEFAULT
+from msgspec.structs import fields
 
 from batchdrop.records.spec import ENCODINGS, MOST_DEPTH, TYPES, InputSpec
 
@@ -63,7 +64,7 @@ PROPERTIES: dict[str, dict[str, object]] = {
 
 def input_schema(description: str) -> dict[str, object]:
     """JSON Schema of a route's `input`."""
-    defaults = {f.name: f.default for f in fields(InputSpec) if f.default not in (MISSING, None, ())}
+    defaults = {f.name: f.default for f in fields(InputSpec) if f.default not in (NODEFAULT, None, ())}
     del defaults["duplicates"]  # it depends on the vendor
     properties = {
         name: found | ({"default": defaults[name]} if name in defaults else {}) for name, found in PROPERTIES.items()

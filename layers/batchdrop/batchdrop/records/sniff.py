@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import codecs
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
+
+from msgspec import Struct
 
 from batchdrop.errors import DropRefused
 from batchdrop.records.spec import InputSpec
@@ -39,8 +40,7 @@ _OTHERS = {  # with as much behind their first letters as no header of a table h
 _MARKUP = {b"<?xml": "XML", b"<!doctype": "a web page", b"<html": "a web page"}
 
 
-@dataclass(frozen=True, slots=True)
-class Sniffed:
+class Sniffed(Struct, frozen=True):
     """`body` is where the text begins, after a byte-order mark."""
 
     format: Format

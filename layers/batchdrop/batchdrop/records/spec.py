@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from batchdrop.errors import RouteError
 from batchdrop.fields import did_you_mean
@@ -21,8 +22,7 @@ ENCODINGS = ("utf-8", "utf-16", "utf-16-le", "utf-16-be", "windows-1252", "iso-8
 TYPES = ("string", "integer", "number", "boolean", "timestamp", "list", "json")
 
 
-@dataclass(frozen=True, slots=True)
-class InputSpec:
+class InputSpec(Struct, frozen=True):
     """How to read a drop. Column and field names are those of the file; `id` and `required` may also use the new
     name of a renamed column. An `encoding` other than UTF-8 is converted; it is never guessed."""
 
@@ -65,8 +65,7 @@ class InputSpec:
         return spec
 
 
-@dataclass(frozen=True, slots=True)
-class OutputSpec:
+class OutputSpec(Struct, frozen=True):
     """What a batch must look like: at most `max_bytes` bytes and `max_records` records each.
 
     `csv_quoting`: `strings` quotes every cell that is not a declared number or boolean; `minimal` only where needed.

@@ -8,10 +8,11 @@ import weakref
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from ctypes import POINTER, Structure, byref, c_bool, c_char_p, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
-from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from batchdrop.records.kernel import MOST_PLACES, Text, c_array, library
 from batchdrop.records.model import SourceRecord
@@ -198,16 +199,14 @@ class Verdicts:
         return str(told.id), Refusal(str(told.code), str(told.message), told.is_there), told.is_met
 
 
-@dataclass(frozen=True, slots=True)
-class RowForm:
+class RowForm(Struct, frozen=True):
     """How rows of the rejects file are written; no `delimiter`: as JSON."""
 
     delimiter: str = ""
     quote: str = '"'
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """The records that are looked for: those refused, and the `invalid` ones.
 
     Where the first refusal befell the `whole` range, all are. With a `form`, rows of plain records are written, but for
@@ -225,8 +224,7 @@ class Wanted:
         return self.whole or (self.invalid and record.problem is not None) or self.verdicts.has(record.id)
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(Struct, frozen=True):
     """Rows of the rejects file, and the numbers of their verdicts and codes: of use until the next records."""
 
     told: Verdicts

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from batchdrop.records.kernel import ALL, ROOM, Desk, Kernel, Mode, Run, Stop
 from batchdrop.records.model import Checkpoint
@@ -13,8 +14,7 @@ from batchdrop.records.skippers import Broken, Skipper
 _SPACE = b" \t\r\n"
 
 
-@dataclass(frozen=True, slots=True)
-class One:
+class One(Struct, frozen=True):
     """One record by itself. `data` is None where it is too big to be held."""
 
     data: bytes | None
@@ -22,8 +22,7 @@ class One:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Passed:
+class _Passed(Struct, frozen=True):
     """A record that was too big to be held, and the run that met it."""
 
     run: Run

@@ -7,7 +7,8 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from batchdrop.errors import DropRefused
 from batchdrop.records.source import Source
@@ -22,8 +23,7 @@ DAMAGE = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class ZipEntry:
+class ZipEntry(Struct, frozen=True):
     """Where the packed bytes of an entry lie, and what its directory record claims of them."""
 
     name: str

@@ -8,9 +8,9 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import BinaryIO, cast
 
+from msgspec import Struct
 from zlib_ng import zlib_ng
 
 from batchdrop.blocks import in_blocks
@@ -116,8 +116,7 @@ def _end(count: int, size: int, offset: int) -> bytes:
     return wide + last
 
 
-@dataclass(frozen=True, slots=True)
-class ZipCaps:
+class ZipCaps(Struct, frozen=True):
     """What a ready-made archive may be."""
 
     max_members: int = 1000

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from batchdrop.job import NUMBERS
 from batchdrop.report.markup import Html, el, join
@@ -23,15 +24,13 @@ _PHASES = (
 _TICKS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     phase: str
     start: datetime
     end: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Scale:
+class Scale(Struct, frozen=True):
     """From a time to a place on the axis."""
 
     start: datetime
@@ -41,8 +40,7 @@ class Scale:
         return (moment_ - self.start).total_seconds() / self.seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     name: str
     spans: list[Span]
 
