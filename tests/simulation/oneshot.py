@@ -47,6 +47,7 @@ class OneShot:
     sets: ClassVar[Literal["never", "allowed", "required"]] = "never"
     callbacks: ClassVar[bool] = True
     names_rejects: ClassVar[bool] = True
+    reports_failures: ClassVar[bool] = False
     receipt_name: ClassVar[str] = "id"
     side_by_side: ClassVar[bool] = True  # each batch has a tag of its own
     account: ClassVar[Mapping[str, Field]] = {

@@ -130,7 +130,7 @@ class Simulation:
     def check(self) -> list[str]:
         """What did not hold."""
         self.watch.at_rest(self.expected)
-        return self.watch.broken
+        return [*self.watch.broken, *self.gate.denied]
 
     # --- looking at it ---
 

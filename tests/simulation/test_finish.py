@@ -18,6 +18,7 @@ from tests.simulation.cloud import RESULTS
 from tests.simulation.faults import Plan
 from tests.simulation.run import HOUR, Simulation, run
 from tests.simulation.scenario import Scenario, long_finish, scenario
+from tests.simulation.test_rows import strict
 
 
 def rejects(simulation: Simulation) -> list[str]:
@@ -217,6 +218,21 @@ def test_results_that_cannot_be_had_are_tried_ever_more_seldom_within_one_execut
         assert any("RESULT_UNREADABLE" in warning for warning in simulation.report()["warnings"])
         late = (simulation.job.closed_at - simulation.job.deadline_at) / 1000
         assert HOUR <= late < HOUR + 60
+
+
+def test_the_report_of_a_failed_batch_is_kept_by_the_function_that_may() -> None:
+    """It was the poll function that kept it, which has no right on S3: the job hung until its deadline."""
+    with Simulation(scenario("ometria")) as simulation:
+        strict(simulation).options.report = {"status": "failed", "message": "bad catalogue", "products": {"failed": 3}}
+        simulation.drop()
+        simulation.drain()
+        assert simulation.check() == []
+        report = simulation.report()
+        assert (report["outcome"], report["counts"]["rejected"], report["warnings"]) == ("failed", 4, [])
+        assert simulation.job.closed_at < simulation.job.created_at + HOUR * 1000
+        (name,) = report["results"]
+        (key,) = [ref.key for ref in simulation.objects.list(RESULTS, "jobs/") if ref.key.endswith(name)]
+        assert b"bad catalogue" in simulation.objects.open(ObjectRef(RESULTS, key)).read()
 
 
 # --- parts that are gone ---

@@ -18,6 +18,7 @@ from tests.simulation.kernel import Kernel
 from tests.simulation.memory import MemoryObjects, MemoryTable
 
 T = TypeVar("T")
+WITHOUT_STORAGE = ("poll", "webhook")  # functions whose role has no right on S3
 PAUSES = {"delay": 400.0, "zombie": 1100.0}  # seconds: within an invocation's time, and beyond any lease
 
 
@@ -39,12 +40,16 @@ class Gate:
     def __init__(self, kernel: Kernel, plan: Plan, outages: Sequence[Outage] = ()) -> None:
         self.kernel, self.plan, self.outages = kernel, plan, list(outages)
         self.trace = Trace()
+        self.denied: list[str] = []
 
     def call(self, operation: str, sort: str, effect: Callable[[], T]) -> T:
         """Carry out one call of an AWS service."""
         task = self.kernel.current
         if task is None:
             return effect()
+        if operation.startswith("objects.") and task.name in WITHOUT_STORAGE:
+            self.denied.append(f"{task.name} has no right to {operation}")
+            raise ServiceTrouble(self.denied[-1])
         fault = self.enter(operation, sort)
         if fault == "error_before" or self.is_away(operation):
             raise ServiceTrouble(operation)

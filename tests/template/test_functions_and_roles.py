@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.simulation.world import WITHOUT_STORAGE
 from tests.template.translated import REPO, listed, resources, source, statements
 
 FUNCTIONS = ("Submit", "Poll", "Webhook", "Finish", "Sweep")
@@ -93,6 +94,11 @@ def test_no_grant_is_on_everything_but_where_aws_knows_nothing_narrower() -> Non
     wide = {(role, s["Sid"]): set(listed(s["Action"])) for role, s in statements() if "*" in listed(s["Resource"])}
     traces = {(role_of(name), "WriteTraces"): TRACES for name in FUNCTIONS}
     assert wide == traces | {("WorkflowRole", "WriteTraces"): TRACES | SAMPLING, ("WorkflowRole", "WriteLog"): DELIVERY}
+
+
+def test_the_simulation_denies_storage_to_the_functions_whose_roles_have_no_right_on_it() -> None:
+    without = {name.lower() for name in FUNCTIONS if not any(action.startswith("s3:") for action in actions(name))}
+    assert set(WITHOUT_STORAGE) == without
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -49,6 +49,7 @@ GRACE = 3600  # seconds after the deadline in which a result that cannot be fetc
 BACKOFF_BASE, BACKOFF_CAP = 30.0, 900.0  # seconds between two tries
 MOST_TRIES = 2000  # from claim to report, 9 history events each; what fewer looks at the vendor leave of 25,000
 _ASKABLE = (BatchState.SUCCEEDED, BatchState.HANDED_OVER)
+_FAILURES = (BatchState.FAILED, BatchState.UNCONFIRMED)
 _FOR_NOW = (RateLimited, Ambiguous, ProvablyNotSent, AuthExpired, SecretError)  # it may be mended in time
 
 
@@ -208,7 +209,7 @@ class Closing(Struct):
         return self.world.ledger.collected(batch, changes)
 
     def _collect(self, batch: Batch) -> Collected | None:
-        if batch.status not in _ASKABLE or not batch.records:
+        if not batch.records or not (batch.status in _ASKABLE or self._has_reported_failure(batch)):
             return None
         if self.route is None:
             return Collected(unknown=True)
@@ -220,6 +221,11 @@ class Closing(Struct):
             if self.world.ledger.now() < self.job.deadline_at + GRACE * 1000:
                 raise
             return self._unreadable(batch, error)
+
+    def _has_reported_failure(self, batch: Batch) -> bool:
+        """Whether the vendor itself said how it ended, and has more to tell of that than a word."""
+        reports = self.route is not None and self.route.vendor.reports_failures
+        return reports and batch.status in _FAILURES and bool(batch.word)
 
     def _unreadable(self, batch: Batch, error: Exception) -> Collected:
         """The vendor's own outcome still stands; that its results could not be had is said aloud.

@@ -324,7 +324,20 @@ def test_a_failed_import_fails_the_job_and_keeps_the_report(desk: Desk, sim: Ome
     job = desk.drop({"products.json": b'[{"id":1}]'})
     report = desk.run(job)
     assert (report["outcome"], report["counts"]["rejected"]) == ("failed", 1)
-    assert b"FAILED" in desk.result(job, "results/batch-00001-report.json")
+    assert report["results"] == ["results/batch-00001-report.json"]
+    assert b"FAILED" in desk.result(job, report["results"][0])
+
+
+def test_a_failed_import_whose_report_is_gone_stays_failed_and_says_so(desk: Desk, sim: OmetriaSimulator) -> None:
+    sim.fault("failed", "process")
+    job = desk.drop({"products.json": b'[{"id":1}]'})
+    desk.clock.advance(60)
+    what_next(desk, desk.invocation(), job)
+    assert desk.batches(job)[0].state == "failed"
+    sim.fault("404", "report")
+    report = desk.run(job)
+    assert (report["outcome"], report["counts"]["rejected"], report["results"]) == ("failed", 1, [])
+    assert report["warnings"] == ["Ometria's report is gone: it was there, but could not be kept"]
 
 
 @pytest.mark.acceptance("E1")

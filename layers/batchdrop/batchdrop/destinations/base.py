@@ -223,6 +223,7 @@ class Destination(Protocol):
     sets: ClassVar[Literal["never", "allowed", "required"]]
     callbacks: ClassVar[bool]  # whether the vendor can call us back
     names_rejects: ClassVar[bool]  # whether its results say which records it refused
+    reports_failures: ClassVar[bool]  # whether it has results to keep of a batch that did not succeed, too
     receipt_name: ClassVar[str]  # what a receipt calls the id by which the vendor knows a batch
     # Whether batches of one job may be submitted at the same time, by workers that know nothing of each other: only
     # where each is reconciled by what is its own (no look at `Session.siblings`), and all they share is prepared.

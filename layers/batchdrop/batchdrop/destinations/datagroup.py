@@ -58,6 +58,7 @@ class DataGroup:
     sets: ClassVar[Literal["never", "allowed", "required"]] = "never"
     callbacks: ClassVar[bool] = True
     names_rejects: ClassVar[bool] = False
+    reports_failures: ClassVar[bool] = False
     receipt_name: ClassVar[str] = "batch_id"
     side_by_side: ClassVar[bool] = True  # each batch-file is asked for by its own id
     account: ClassVar[Mapping[str, Field]] = {

@@ -59,6 +59,7 @@ class Haplo:
     sets: ClassVar[Literal["never", "allowed", "required"]] = "required"
     callbacks: ClassVar[bool] = False
     names_rejects: ClassVar[bool] = False
+    reports_failures: ClassVar[bool] = False
     receipt_name: ClassVar[str] = "batch"
     side_by_side: ClassVar[bool] = False  # a set is not cut
     account: ClassVar[Mapping[str, Field]] = {

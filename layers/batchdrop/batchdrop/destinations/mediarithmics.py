@@ -82,6 +82,7 @@ class Mediarithmics:
     sets: ClassVar[Literal["never", "allowed", "required"]] = "never"
     callbacks: ClassVar[bool] = False
     names_rejects: ClassVar[bool] = True
+    reports_failures: ClassVar[bool] = False
     receipt_name: ClassVar[str] = "execution_id"
     side_by_side: ClassVar[bool] = False  # in doubt an execution is picked from a list, as none of the others'
     account: ClassVar[Mapping[str, Field]] = {

@@ -41,6 +41,7 @@ from batchdrop.fields import Field
 from batchdrop.job import Batch
 from batchdrop.multipart import multipart
 from batchdrop.ports import Request, Response
+from batchdrop.words import BatchState
 
 _KEY = r"[a-z0-9-]{1,63}"
 _REPORT_BYTES = 20_000_000
@@ -55,6 +56,7 @@ class Ometria:
     sets: ClassVar[Literal["never", "allowed", "required"]] = "allowed"
     callbacks: ClassVar[bool] = False
     names_rejects: ClassVar[bool] = False
+    reports_failures: ClassVar[bool] = True
     receipt_name: ClassVar[str] = "receipt"
     side_by_side: ClassVar[bool] = False  # a set is not cut
     account: ClassVar[Mapping[str, Field]] = {
@@ -171,19 +173,18 @@ class Ometria:
         answer = self._report(session, batch)
         if answer is None:
             return Status(VendorState.RUNNING, "no report yet")
-        status = Report.read(answer).status(str(session.account["report_without_status"]))
-        if status.state is VendorState.FAILED:
-            _store(session, batch, answer)
-        return status
+        return Report.read(answer).status(str(session.account["report_without_status"]))
 
     def collect(self, session: Session, batch: Batch) -> Collected:
         """Store the report. Which records it is about is not known, so none is counted as refused."""
         answer = self._report(session, batch)
         if answer is None:
             return Collected(unknown=True, warnings=["Ometria's report is gone: it was there, but could not be kept"])
-        report = Report.read(answer)
+        report, failed = Report.read(answer), batch.status is BatchState.FAILED
         return Collected(
-            results=[_store(session, batch, answer)], warnings=report.notes(), unknown=bool(report.troubles())
+            results=[session.shelf.store(f"batch-{batch.n:05d}-report.json", iter([answer.body]))],
+            warnings=[] if failed else report.notes(),  # of a failure trouble is no news
+            unknown=bool(report.troubles()),
         )
 
     def cancel(self, session: Session, batch: Batch) -> Canceled:
@@ -244,7 +245,3 @@ def _md5(session: Session, payload: Payload) -> dict[str, str]:
             digest.update(chunk)
     in_hex = session.account["md5_encoding"] == "hex"
     return {str(name): digest.hexdigest() if in_hex else base64.b64encode(digest.digest()).decode()}
-
-
-def _store(session: Session, batch: Batch, answer: Response) -> str:
-    return session.shelf.store(f"batch-{batch.n:05d}-report.json", iter([answer.body]))

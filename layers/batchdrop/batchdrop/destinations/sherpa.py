@@ -64,6 +64,7 @@ class Sherpa:
     sets: ClassVar[Literal["never", "allowed", "required"]] = "never"
     callbacks: ClassVar[bool] = False
     names_rejects: ClassVar[bool] = True
+    reports_failures: ClassVar[bool] = False
     receipt_name: ClassVar[str] = "request_id"
     side_by_side: ClassVar[bool] = True  # each batch has a file of its own, and what is withdrawn in doubt is that
     account: ClassVar[Mapping[str, Field]] = {
