@@ -154,6 +154,17 @@ def test_a_cancel_before_the_number_of_records_is_known_is_still_one() -> None:
         assert (report["outcome"], report["counts"]["records"]) == ("canceled", 0)
 
 
+@pytest.mark.parametrize(
+    ("name", "told"), [("ometria", "unconfirmed"), ("mediarithmics", "unprocessed"), ("sherpa", "unprocessed")]
+)
+def test_only_what_the_vendor_had_not_begun_with_counts_as_never_sent(name: str, told: str) -> None:
+    with Simulation(scenario(name)) as simulation:
+        report = canceled_when(simulation, lambda: BatchState.SUBMITTED in states(simulation))
+        assert report["outcome"] == "canceled"
+        assert report["counts"][told] == report["counts"]["records"] == 4
+        assert any("never sent" in step for step in what_next(report)) == (told == "unprocessed")
+
+
 @pytest.mark.parametrize("decision", ["resubmit", "adopt", "abandon"])
 def test_a_canceled_job_that_was_held_stays_canceled_and_sends_only_what_was_decided_on(decision: Any) -> None:
     """Of three spans the first is in doubt, and records of the others are not sent yet."""

@@ -47,6 +47,13 @@ _SETTLED = {
 }
 
 _CANCELED = {"failure": {"reason": "canceled", "message": "canceled"}}
+_ENDED_BY_CANCEL = {
+    Canceled.CANCELED: (BatchState.CANCELED, "canceled on request"),
+    Canceled.STOPPED: (
+        BatchState.UNCONFIRMED,
+        "canceled on request; what the vendor had taken until then cannot be told",
+    ),
+}
 _UNKNOWN = "the vendor's status "
 _NOT_CANCELED = {
     Canceled.TOO_LATE: "the vendor had begun with it; it ends as the vendor says",
@@ -184,7 +191,7 @@ class Supervision(Struct):
         try:
             if self.job.stops:
                 batch = self._cancel(session, batch)
-                if batch.status is BatchState.CANCELED:
+                if batch.status is not BatchState.SUBMITTED:
                     return
             self._heed(batch, self.route.vendor.ask(session, batch))
         except RateLimited as error:
@@ -198,8 +205,9 @@ class Supervision(Struct):
     def _cancel(self, session: Session, batch: Batch) -> Batch:
         """The batch canceled at the vendor, or with a word about why it goes on."""
         answer = self.route.vendor.cancel(session, batch)
-        if answer is Canceled.CANCELED:
-            batch = self.world.ledger.settle(batch, BatchState.CANCELED, message="canceled on request")
+        if answer in _ENDED_BY_CANCEL:
+            state, message = _ENDED_BY_CANCEL[answer]
+            batch = self.world.ledger.settle(batch, state, message=message)
         elif (note := f"batch {batch.n} could not be canceled: {_NOT_CANCELED[answer]}") not in batch.warnings:
             batch = self.world.ledger.note(batch, warnings=[*batch.warnings, note])
         self._keep(batch)

@@ -194,7 +194,7 @@ def test_the_sample_that_is_pending_beside_its_result_still_runs(desk: Desk) -> 
     ],
 )
 def test_every_status_word(desk: Desk, word: str, state: str, known: bool) -> None:
-    desk.session.http = canned(status=word, result=None)
+    desk.session.http = canned(status=word, result=None, start_date=None)
 
     status = desk.vendor.ask(desk.session, desk.begin(receipt={"execution_id": "1"}))
 
@@ -261,6 +261,26 @@ def test_what_somebody_else_canceled_is_canceled(desk: Desk) -> None:
 
     assert desk.vendor.cancel(desk.session, batch) is Canceled.CANCELED
     assert desk.vendor.ask(desk.session, batch).state is VendorState.CANCELED
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        {"result": {"total_success": 1, "total_failure": 0}},
+        {"result": {"total_success": 0, "total_failure": "2"}},
+        {"result": {"total_success": "some"}},
+        {"result": None, "start_date": 1605627714053},
+    ],
+)
+def test_what_was_canceled_once_it_had_begun_is_not_called_never_taken(desk: Desk, begun: dict[str, Any]) -> None:
+    desk.session.http = canned(status="CANCELED", **{"start_date": None, **begun})
+    batch = desk.begin(receipt={"execution_id": "1"})
+
+    status = desk.vendor.ask(desk.session, batch)
+
+    assert (status.state, status.word) == (VendorState.UNCONFIRMED, "CANCELED")
+    assert "cannot be told" in status.message
+    assert desk.vendor.cancel(desk.session, batch) is Canceled.STOPPED
 
 
 # --- doubt ---

@@ -425,8 +425,18 @@ def test_a_canceled_job_is_canceled_at_the_vendor(desk: Desk, sim: OmetriaSimula
     sim.fault("never", "process")
     job = desk.drop(SET)
     desk.ledger.change(desk.job(job), {"cancel_at": desk.ledger.now()}, {})
-    assert desk.run(job)["outcome"] == "canceled"
+    report = desk.run(job)
+    assert report["outcome"] == "canceled"
+    assert report["counts"]["unconfirmed"] == 6  # it was being processed: what of it, the vendor does not say
     assert len(sim.calls("cancel")) == 1
+
+
+def test_what_was_canceled_at_the_vendor_may_be_processed_in_part(desk: Desk, sim: OmetriaSimulator) -> None:
+    report = _reported(desk, sim, {"status": "Canceled", "products": {"received": 1}})
+    assert (report["outcome"], report["counts"]["unconfirmed"]) == ("failed", 2)
+    assert "what it had processed until then, it does not say" in report["reason"]
+    assert report["results"] == ["results/batch-00001-report.json"]
+    assert any("products.received = 1" in warning for warning in report["warnings"])
 
 
 def test_a_cancel_that_comes_too_late_changes_nothing(desk: Desk, sim: OmetriaSimulator, clock: ManualClock) -> None:

@@ -132,7 +132,7 @@ class VendorState(StrEnum):
     SUCCEEDED = "succeeded"  # terminal; rejects are possible
     FAILED = "failed"  # terminal; nothing of the batch was taken
     UNCONFIRMED = "unconfirmed"  # terminal; what was taken cannot be told
-    CANCELED = "canceled"
+    CANCELED = "canceled"  # terminal; before anything of it was taken
     HANDED_OVER = "handed_over"  # the vendor cannot be asked
 
 
@@ -176,7 +176,8 @@ class Collected(Struct):
 class Canceled(StrEnum):
     """What asking for a cancel led to."""
 
-    CANCELED = "canceled"
+    CANCELED = "canceled"  # before anything of it was taken
+    STOPPED = "stopped"  # it had begun: what was taken until then cannot be told
     TOO_LATE = "too_late"
     NOT_POSSIBLE = "not_possible"  # this vendor has no cancel
 

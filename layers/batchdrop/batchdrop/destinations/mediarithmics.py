@@ -178,6 +178,9 @@ class Mediarithmics:
     def ask(self, session: Session, batch: Batch) -> Status:
         execution = self._execution(session, batch)
         status = status_of(execution.get("status"), _STATES)
+        if status.state is VendorState.CANCELED and _has_begun(execution):
+            why = "canceled at the vendor once it had begun: what it took until then cannot be told"
+            return Status(VendorState.UNCONFIRMED, status.word, message=why)
         if status.state is not VendorState.FAILED:
             return status
         said = in_its_words(str(_mapping(execution.get("error")).get("message") or ""), session, 500)
@@ -223,8 +226,9 @@ class Mediarithmics:
                 execution = _data(self._send(session, "POST", f"{self._execution_url(session, batch)}/action", body))
             except Rejected:
                 return Canceled.TOO_LATE  # it has started in between
-        state = status_of(execution.get("status"), _STATES).state
-        return Canceled.CANCELED if state is VendorState.CANCELED else Canceled.TOO_LATE
+        if status_of(execution.get("status"), _STATES).state is not VendorState.CANCELED:
+            return Canceled.TOO_LATE
+        return Canceled.STOPPED if _has_begun(execution) else Canceled.CANCELED
 
     # --- requests ---
 
@@ -300,8 +304,19 @@ def _failed(status: Status, execution: Data, words: str) -> Status:
     """FAILED is final. Where the vendor counts successes beside it, what it took cannot be told record by record."""
     if execution.get("is_retryable") is True:
         words += " (is_retryable: sending the records again may help; `batchdrop rerun JOB --only-rejected`)"
-    taken = _count(_mapping(execution.get("result")).get("total_success"))
-    return Status(VendorState.UNCONFIRMED if taken else VendorState.FAILED, status.word, message=words)
+    state = VendorState.UNCONFIRMED if _counts_any(execution, "total_success") else VendorState.FAILED
+    return Status(state, status.word, message=words)
+
+
+def _has_begun(execution: Data) -> bool:
+    """Whether an execution that was canceled may have taken records: it was more than PENDING."""
+    return bool(execution.get("start_date")) or _counts_any(execution, "total_success", "total_failure")
+
+
+def _counts_any(execution: Data, *totals: str) -> bool:
+    """Whether one of these totals is not plainly none; one that cannot be read may be any."""
+    result = _mapping(execution.get("result"))
+    return any(result.get(name) is not None and _count(result[name]) != 0 for name in totals)
 
 
 def _data(response: Response) -> Data:

@@ -188,12 +188,12 @@ class Ometria:
         )
 
     def cancel(self, session: Session, batch: Batch) -> Canceled:
-        """Ask Ometria to cancel the upload. What it had processed until then, it does not say."""
+        """Ask Ometria to cancel the upload; it may be halfway through."""
         try:
             self._put(session, "cancel", batch)
         except Rejected:
             return Canceled.TOO_LATE
-        return Canceled.CANCELED
+        return Canceled.STOPPED
 
     # --- requests ---
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from batchdrop.destinations.base import Status, VendorState, status_of
 from batchdrop.errors import Ambiguous
@@ -21,9 +22,11 @@ STATUSES = {
     **dict.fromkeys(("completed", "complete", "success", "successful", "succeeded", "done"), VendorState.SUCCEEDED),
     **dict.fromkeys(("completedwitherrors", "partiallycompleted", "partial"), VendorState.SUCCEEDED),
     **dict.fromkeys(("failed", "failure", "error", "errored", "unsuccessful", "rejected"), VendorState.FAILED),
-    **dict.fromkeys(("canceled", "cancelled"), VendorState.CANCELED),
+    # Only an upload whose processing was begun is asked for.
+    **dict.fromkeys(("canceled", "cancelled"), VendorState.UNCONFIRMED),
     **dict.fromkeys(("processing", "pending", "queued", "running", "inprogress", "uploaded"), VendorState.RUNNING),
 }
+_CANCELED = "canceled at Ometria: what it had processed until then, it does not say"
 _PARTIAL = ("error", "partial")  # in a status word of success
 _STATUS_FIELDS = ("status", "state", "outcome", "result")
 _TROUBLE = re.compile(r"fail|error|reject|invalid|skip|unsuccess", re.IGNORECASE)
@@ -63,7 +66,8 @@ class Report(Struct, frozen=True):
         """What the report makes of the batch; `without_word` is the route's `report_without_status`."""
         word = self.word()
         if word:
-            return status_of(word, STATUSES)
+            status = status_of(word, STATUSES)
+            return replace(status, message=_CANCELED) if status.state is VendorState.UNCONFIRMED else status
         if without_word == "completed" or self.troubles():  # with troubles the records stay unconfirmed all the same
             return Status(VendorState.SUCCEEDED, "report")
         why = "Ometria's report is there, but has no word for success or failure: read it under results/"
