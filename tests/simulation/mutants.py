@@ -357,9 +357,9 @@ MUTANTS = (
     Mutant(
         "callback believed",
         LIBRARY + "poll.py",
-        "self._heed(batch, self.route.vendor.ask(session, batch))",
-        'self._heed(batch, Status(VendorState.SUCCEEDED, "COMPLETED") if self.job.hint_at '
-        "else self.route.vendor.ask(session, batch))",
+        "status = self.route.vendor.ask(session, batch)",
+        'status = Status(VendorState.SUCCEEDED, "COMPLETED") if self.job.hint_at '
+        "else self.route.vendor.ask(session, batch)",
     ),
     Mutant(
         "forged callback let in",

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO
 from unittest.mock import patch
 
 import msgspec
 import pytest
 
 from batchdrop import operate
+from batchdrop.destinations.base import Collected
+from batchdrop.destinations.mediarithmics import Mediarithmics
+from batchdrop.errorfile import IdSpec, RejectLines
 from batchdrop.errors import Ambiguous, ObjectRefused
 from batchdrop.ports import ObjectRef, Request, Response
 from batchdrop.rejects_file import Progress
@@ -199,6 +202,66 @@ class WithoutResults:
             raise Ambiguous("500", status=500)
         response: Response = self._http.send(request)
         return response
+
+
+@dataclass(slots=True)
+class Stumbling:
+    """The way to a vendor whose answers to some requests are such that our code fails over them."""
+
+    http: Any
+    over: Callable[[Request], bool]
+
+    def send(self, request: Request) -> Response:
+        response: Response = self.http.send(request)
+        if self.over(request):
+            raise ValueError("5000 digits")
+        return response
+
+    def download(self, request: Request) -> Any:
+        return self.http.download(request)
+
+
+@pytest.mark.parametrize("name", ["lookup", "sherpa", "datagroup", "mediarithmics", "ometria"])
+def test_whatever_our_own_code_fails_over_when_results_are_read_the_job_gets_its_report(name: str) -> None:
+    with Simulation(scenario(name)) as simulation:
+        simulation.drop()
+        count = 1 if name == "ometria" else 2
+        simulation.kernel.run(simulation.kernel.now + 4 * HOUR, lambda: _states(simulation) == ["succeeded"] * count)
+        simulation.world.http = Stumbling(simulation.world.http, lambda request: True)
+        simulation.drain(hours=12)
+        assert simulation.check() == []
+        assert simulation.job.run == 1
+        report = simulation.report()
+        assert any("RESULT_UNREADABLE: ValueError" in warning for warning in report["warnings"])
+        assert any(" exception " in line and "'batch': 1" in line for line in simulation.world.log.lines)
+        late = (simulation.job.closed_at - simulation.job.deadline_at) / 1000
+        assert HOUR <= late < HOUR + 60
+
+
+def _fails() -> BinaryIO:
+    raise ZeroDivisionError
+
+
+def test_refusals_our_own_code_fails_over_keep_no_job_from_its_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are read from the stored file only when they are needed."""
+    with Simulation(scenario("mediarithmics")) as simulation:
+        lines = RejectLines(_fails, IdSpec(("id",), "/"))
+        monkeypatch.setattr(Mediarithmics, "collect", lambda *_: Collected(rejects=lines))
+        simulation.drop()
+        simulation.drain(hours=12)
+        assert simulation.check() == []
+        assert any("RESULT_UNREADABLE: ZeroDivisionError" in warning for warning in simulation.report()["warnings"])
+
+
+def test_a_status_our_own_code_fails_over_delays_only_its_own_batch() -> None:
+    with Simulation(scenario("lookup")) as simulation:
+        simulation.world.http = Stumbling(simulation.world.http, lambda request: request.url.endswith("/status/i1"))
+        simulation.drop()
+        simulation.drain(hours=12)
+        assert simulation.check() == []
+        assert _states(simulation) == ["submitted", "succeeded"]
+        assert (simulation.report()["outcome"], simulation.job.run) == ("timed_out", 1)
+        assert simulation.world.metrics.counted["StatusCallsFailed"] > 5
 
 
 def _with_deadline(name: str, deadline: str) -> Scenario:

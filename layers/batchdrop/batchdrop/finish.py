@@ -38,7 +38,7 @@ from batchdrop.rejects_writer import writer_without_route
 from batchdrop.report.document import report_document
 from batchdrop.report.publish import publish, publish_index
 from batchdrop.route import Route, read_route
-from batchdrop.session import open_session
+from batchdrop.session import heeding, open_session
 from batchdrop.slots import leave
 from batchdrop.spans import Spans
 from batchdrop.unsent import Unsent
@@ -182,8 +182,8 @@ class Closing(Struct):
             return batch
         if self._is_late():
             raise OutOfTime
-        collected = self._collect(batch)
-        tally, part, lost = self._match(batch, self.parcels, collected) if self.parcels else (Tally(), "", [])
+        collected, refusals = self._collect(batch)
+        tally, part, lost = self._match(batch, self.parcels, refusals) if self.parcels else (Tally(), "", [])
         counts, inferred, odd = fate(batch, collected, tally.matched, tally.already, tally.astray)
         warnings = [
             *batch.warnings,
@@ -208,19 +208,22 @@ class Closing(Struct):
         self.got_on = True
         return self.world.ledger.collected(batch, changes)
 
-    def _collect(self, batch: Batch) -> Collected | None:
+    def _collect(self, batch: Batch) -> tuple[Collected | None, Refusals]:
+        """What the vendor tells of a batch, None where it has nothing to tell, and which records it refused."""
         if not batch.records or not (batch.status in _ASKABLE or self._has_reported_failure(batch)):
-            return None
+            return None, Refusals(())
         if self.route is None:
-            return Collected(unknown=True)
+            return Collected(unknown=True), Refusals(())
         try:
-            return self.route.vendor.collect(open_session(self.world, self.job, self.route), batch)
+            with heeding(self.world, batch):
+                found = self.route.vendor.collect(open_session(self.world, self.job, self.route), batch)
+                return found, Refusals(found.rejects)  # some are read only now
         except Rejected as error:
-            return self._unreadable(batch, error)
-        except _FOR_NOW as error:
+            return self._unreadable(batch, error), Refusals(())
+        except (*_FOR_NOW, ObjectRefused) as error:
             if self.world.ledger.now() < self.job.deadline_at + GRACE * 1000:
                 raise
-            return self._unreadable(batch, error)
+            return self._unreadable(batch, error), Refusals(())
 
     def _has_reported_failure(self, batch: Batch) -> bool:
         """Whether the vendor itself said how it ended, and has more to tell of that than a word."""
@@ -236,9 +239,8 @@ class Closing(Struct):
         unknown = self.route is None or self.route.vendor.names_rejects
         return Collected(unknown=unknown, warnings=[f"batch {batch.n}: RESULT_UNREADABLE: {error}"])
 
-    def _match(self, batch: Batch, parcels: Parcels, collected: Collected | None) -> tuple[Tally, str, list[str]]:
+    def _match(self, batch: Batch, parcels: Parcels, refusals: Refusals) -> tuple[Tally, str, list[str]]:
         """What was found, the part of the rejects file it is in (none where nothing is to be told), and warnings."""
-        refusals = Refusals(collected.rejects if collected else ())
         tally, whole = Tally(hashes_ids=self.route is not None and self.route.hash_ids), _whole(batch)
         if not (len(refusals) or batch.invalid or whole):
             return tally, "", []

@@ -24,7 +24,7 @@ from batchdrop.job import Batch, Job
 from batchdrop.notify import HINT_WINDOW_MS
 from batchdrop.ports import Absent, AbsentOrBelow
 from batchdrop.route import Route, read_route
-from batchdrop.session import open_session
+from batchdrop.session import heeding, open_session
 from batchdrop.spans import Spans
 from batchdrop.words import BatchState
 from batchdrop.world import Invocation, World
@@ -193,7 +193,9 @@ class Supervision(Struct):
                 batch = self._cancel(session, batch)
                 if batch.status is not BatchState.SUBMITTED:
                     return
-            self._heed(batch, self.route.vendor.ask(session, batch))
+            with heeding(self.world, batch):
+                status = self.route.vendor.ask(session, batch)
+            self._heed(batch, status)
         except RateLimited as error:
             self.retry_after = min(error.after or self._scheduled(), LONGEST_RETRY_AFTER)
         except Rejected as error:
@@ -204,7 +206,8 @@ class Supervision(Struct):
 
     def _cancel(self, session: Session, batch: Batch) -> Batch:
         """The batch canceled at the vendor, or with a word about why it goes on."""
-        answer = self.route.vendor.cancel(session, batch)
+        with heeding(self.world, batch):
+            answer = self.route.vendor.cancel(session, batch)
         if answer in _ENDED_BY_CANCEL:
             state, message = _ENDED_BY_CANCEL[answer]
             batch = self.world.ledger.settle(batch, state, message=message)

@@ -1,21 +1,21 @@
-"""Opening a job's session with its vendor: credentials, callback URL, memory and shelf."""
+"""A job's session with its vendor: credentials, callback URL, memory and shelf; and what its answers may do to us."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 from msgspec import Struct
 
 from batchdrop import capability
 from batchdrop.destinations.base import Payload, Session
-from batchdrop.errors import SecretError
-from batchdrop.job import Job
+from batchdrop.errors import Ambiguous, ObjectRefused, SecretError, VendorError
+from batchdrop.job import Batch, Job
 from batchdrop.places import folder
 from batchdrop.ports import ObjectRef, Objects
 from batchdrop.route import Route
-from batchdrop.world import World
+from batchdrop.world import OutOfTime, World
 
 _AFTER_DEADLINE = 24 * 3600  # seconds a callback URL outlives its job's deadline
 
@@ -73,6 +73,21 @@ def open_session(world: World, job: Job, route: Route) -> Session:
         shelf=BucketShelf(world.objects, world.settings.results_bucket, folder(job)),
         notification_url=_notification_url(world, job, route),
     )
+
+
+@contextmanager
+def heeding(world: World, batch: Batch) -> Iterator[None]:
+    """Deal with a vendor's answer about a batch; one over which our own code fails is as good as unreadable.
+
+    For it would fail in the same way each time: the job would get no report, its other batches would not be asked for.
+    """
+    try:
+        yield
+    except (VendorError, SecretError, ObjectRefused, OutOfTime):
+        raise
+    except Exception as error:
+        world.log.exception("a vendor's answer could not be dealt with", job_id=batch.job_id, batch=batch.n)
+        raise Ambiguous(f"{type(error).__name__} in dealing with the vendor's answer") from error
 
 
 def _secret(world: World, route: Route) -> Callable[[bool], Mapping[str, str]]:

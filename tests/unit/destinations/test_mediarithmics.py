@@ -553,6 +553,26 @@ def test_failures_without_an_error_file_and_missing_totals_are_said_aloud(desk: 
     assert (silent.accepted, silent.rejected, len(silent.warnings)) == (None, None, 1)
 
 
+@pytest.mark.parametrize("value", ["9" * 5000, 10**18, -1, 2.5, True, [], "many", "2²"])
+def test_a_total_that_can_be_no_number_of_records_is_none(desk: Desk, value: object) -> None:
+    desk.session.http = canned(status="SUCCEEDED", result={"total_success": value, "total_failure": 0})
+
+    found = desk.vendor.collect(desk.session, desk.begin(receipt={"execution_id": "1"}))
+
+    assert (found.accepted, found.rejected, len(found.warnings)) == (None, 0, 1)
+
+
+@pytest.mark.parametrize("uri", ["mics://\ud83d/errors", "mics://a\nb", 7, ["x"], " "])
+def test_an_address_of_an_error_file_that_can_be_none_is_taken_for_none(desk: Desk, uri: object) -> None:
+    result = {"total_success": 2, "total_failure": 1, "error_file_uri": uri}
+    desk.session.http = canned(status="SUCCEEDED", result=result)
+
+    found = desk.vendor.collect(desk.session, desk.begin(receipt={"execution_id": "1"}))
+
+    assert (found.accepted, found.rejected, list(found.rejects)) == (2, 1, [])
+    assert "no error file" in found.warnings[0]
+
+
 # --- routes ---
 
 ROUTE: dict[str, Any] = {

@@ -10,6 +10,7 @@ whether EXECUTOR_NOT_RESPONDING and LOST are final (waited on).
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import ClassVar, Literal
@@ -193,9 +194,9 @@ class Mediarithmics:
         found = Collected(accepted=accepted, rejected=rejected)
         if accepted is None or rejected is None:
             found.warnings.append(f"batch {batch.n}: the vendor gives no totals")
-        uri = result.get("error_file_uri")
+        uri = _address(result.get("error_file_uri"))
         if rejected and uri:
-            self._read_error_file(session, batch, str(uri), found)
+            self._read_error_file(session, batch, uri, found)
         elif rejected:
             found.warnings.append(f"batch {batch.n}: {rejected} records refused, and no error file says which")
         return found
@@ -337,6 +338,12 @@ def _mapping(value: object) -> Data:
 
 
 def _count(value: object) -> int | None:
-    """A number that is sent as such or as text."""
-    text = str(value).strip()
-    return int(text) if text.isdecimal() else None
+    """A number that is sent as such, with a fraction of zero or as text; None where it can count nothing."""
+    found = re.fullmatch(r"([0-9]{1,18})(\.0*)?", str(value).strip())
+    return int(found[1]) if found else None
+
+
+def _address(value: object) -> str:
+    """A file's address; empty where there is none that a request can name."""
+    text = value.strip() if isinstance(value, str) else ""
+    return text if text.isprintable() else ""
