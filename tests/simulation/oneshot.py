@@ -28,9 +28,9 @@ from batchdrop.destinations.base import (
     StepKind,
     Undecided,
     VendorState,
+    id_field,
     json_object,
     status_of,
-    text_field,
 )
 from batchdrop.fields import Field
 from batchdrop.job import Batch
@@ -75,7 +75,7 @@ class OneShot:
         with session.payload.open() as body:
             data = body.read()
         answer = session.call(lambda fresh: self._request(session, "POST", f"/import/{_tag(session, batch)}", data))
-        return {"id": text_field(answer, json_object(answer), "id")}
+        return {"id": id_field(answer, json_object(answer), "id")}
 
     def _look_up(self, session: Session, batch: Batch) -> Reconciled:
         if not session.account["lookup"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -102,6 +103,39 @@ def test_a_redirect_that_may_follow_what_was_done_is_looked_up_and_one_that_asks
             report = ended(simulation)
     assert report["counts"]["rejected"] == (4 if state == "failed" else 1)
     assert any("found at the vendor" in warning for warning in report["warnings"]) == (state == "submitted")
+
+
+@pytest.mark.parametrize("id_", ["x" * 257, "x" * 400_000, "a\ud83d", "a\nb", ".."])
+@pytest.mark.parametrize(
+    ("name", "field", "place", "outcome"),
+    [
+        ("hold", "id", "/import/", "held"),
+        ("sherpa", "requestId", "/items/batch", "held"),
+        ("mediarithmics", "id", "/executions", "held"),  # its two batches look alike in the list
+        ("datagroup", "batch_id", "/batch-file", "timed_out"),
+        ("ometria", "receipt", "/batch/upload/", "timed_out"),
+    ],
+)
+def test_an_id_that_cannot_be_recorded_or_named_again_is_none(
+    name: str, field: str, place: str, outcome: str, id_: str
+) -> None:
+    with Simulation(scenario(name)) as simulation:
+        inner = simulation.vendor.answer
+
+        def answer(request: Request, body: bytes) -> Any:
+            status, headers, data = inner(request, body)
+            if request.method == "POST" and place in request.url:
+                given = json.loads(data)
+                (given if field in given else given["data"])[field] = id_
+                data = json.dumps(given).encode()
+            return status, headers, data
+
+        simulation.vendor.answer = answer  # type: ignore[method-assign]
+        report = ended_late(simulation)
+        assert report["outcome"] == outcome
+        assert report["counts"]["unconfirmed" if outcome == "held" else "unprocessed"] == 4
+        assert all(len(value) <= 256 for batch in report["batches"] for value in (batch["receipt"] or {}).values())
+        assert len(json.dumps(report)) < 20_000
 
 
 # --- what may have been sent in an attempt before ---

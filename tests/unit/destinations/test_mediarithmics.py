@@ -230,6 +230,15 @@ def test_a_failure_that_counts_successes_leaves_its_records_unconfirmed(desk: De
     assert desk.vendor.ask(desk.session, desk.begin(receipt={"execution_id": "1"})).state is VendorState.UNCONFIRMED
 
 
+@pytest.mark.parametrize("entry", [{"id": "x" * 257}, {"id": ""}, {"id": None}, {"id": "a\ud83d"}, {}, "8000001"])
+def test_a_list_with_an_execution_that_nobody_can_name_proves_nothing(desk: Desk, entry: object) -> None:
+    batch = lost(desk)
+    desk.session.http = Canned(json.dumps({"status": "ok", "data": [entry]}).encode())
+
+    with pytest.raises(Ambiguous):
+        reconcile(desk, batch)
+
+
 @pytest.mark.parametrize("ids_as_numbers", [False, True])
 def test_ids_may_come_as_numbers(desk: Desk, sim: MediarithmicsSimulator, ids_as_numbers: bool) -> None:
     sim.options.ids_as_numbers = ids_as_numbers

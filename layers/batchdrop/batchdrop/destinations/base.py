@@ -19,6 +19,7 @@ from batchdrop.job import Batch, Job
 from batchdrop.ports import Clock, Http, Request, Response, Rng
 
 Receipt = dict[str, str]
+LONGEST_ID = 256  # characters of a vendor's identifier; those of the five have at most 44
 
 
 class Payload(Protocol):
@@ -272,6 +273,20 @@ def text_field(response: Response, data: Mapping[str, object], *names: str) -> s
     raise Ambiguous(
         f"the vendor's answer has no {' or '.join(names)}", status=response.status, body=response.body[:4096]
     )
+
+
+def id_field(response: Response, data: Mapping[str, object], *names: str) -> str:
+    """The same of an identifier, to be recorded and put in addresses; `Ambiguous` too where it is not fit for that."""
+    found = text_field(response, data, *names)
+    if not is_id(found):
+        why = f"{len(found)} characters, where {LONGEST_ID} printable ones can be kept"
+        raise Ambiguous(f"the vendor's {names[0]} is no usable identifier: {why}", status=response.status)
+    return found
+
+
+def is_id(text: str) -> bool:
+    """Whether it fits into the ledger, and stands for itself alone in an address."""
+    return 0 < len(text) <= LONGEST_ID and text.isprintable() and text not in (".", "..")
 
 
 @contextmanager

@@ -33,6 +33,7 @@ from batchdrop.destinations.base import (
     StepKind,
     Undecided,
     VendorState,
+    id_field,
     json_object,
     status_of,
     text_field,
@@ -99,7 +100,7 @@ class DataGroup:
         name = session.account["job_name"] or f"batchdrop-{session.job.job_id}"
         body = {str(session.account["job_name_field"]): name, "output_format": session.account["output_format"]}
         answer = self._post(session, "/async/append/email/job", body)
-        return {"job_id": text_field(answer, json_object(answer), "job_id", "id", "jobId")}
+        return {"job_id": id_field(answer, json_object(answer), "job_id", "id", "jobId")}
 
     def steps(self) -> tuple[Step, ...]:
         return (
@@ -121,7 +122,7 @@ class DataGroup:
             body |= {"notification_URL": session.notification_url, "notification_method": method}
         answer = self._post(session, f"{self._job(session)}/batch-file", body)
         data = json_object(answer)
-        batch_id = text_field(answer, data, "batch_id", "batchId", "id")
+        batch_id = id_field(answer, data, "batch_id", "batchId", "id")
         # The URL is a capability: it stays in this invocation, and the create and the upload with it.
         session.transient["upload_url"] = text_field(answer, data, "upload_URL", "upload_url", "uploadUrl")
         return {"batch_id": batch_id}

@@ -30,11 +30,12 @@ from batchdrop.destinations.base import (
     StepKind,
     Undecided,
     VendorState,
+    id_field,
     in_its_words,
+    is_id,
     json_object,
     named,
     status_of,
-    text_field,
 )
 from batchdrop.errorfile import IdSpec, RejectLines
 from batchdrop.errors import Ambiguous, Rejected
@@ -127,7 +128,7 @@ class Mediarithmics:
         }
         body |= {"priority": account["priority"]} if account["priority"] else {}
         answer = self._send(session, "POST", self._imports(session), json.dumps(body).encode())
-        return {"import_id": text_field(answer, _data(answer), "id")}
+        return {"import_id": id_field(answer, _data(answer), "id")}
 
     def steps(self) -> tuple[Step, ...]:
         return (Step("create execution", StepKind.COMMIT, self._execute, self._look_up),)
@@ -145,7 +146,7 @@ class Mediarithmics:
                 return Request("POST", self._executions(session), headers, body, payload.size, 600)
 
             answer = session.call(build)
-        return {"execution_id": text_field(answer, _data(answer), "id")}
+        return {"execution_id": id_field(answer, _data(answer), "id")}
 
     def _look_up(self, session: Session, batch: Batch) -> Reconciled:
         """Look for an execution that no other batch has, and that can be nobody's but this one's."""
@@ -168,7 +169,9 @@ class Mediarithmics:
             data = json_object(answer).get("data")
             if not isinstance(data, list):
                 raise Ambiguous("the vendor's list of executions has no data", status=answer.status)
-            new = {str(e["id"]): e for e in data if isinstance(e, dict) and "id" in e}
+            new = {str(e.get("id") or "") if isinstance(e, dict) else "": e for e in data}
+            if not all(map(is_id, new)):  # one that cannot be told from others must not pass for none
+                raise Ambiguous("an execution in the vendor's list has no usable identifier", status=answer.status)
             if len(data) < PAGE or new.keys() <= found.keys():
                 return list((found | new).values())
             found |= new

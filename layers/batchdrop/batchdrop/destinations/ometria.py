@@ -32,8 +32,8 @@ from batchdrop.destinations.base import (
     StepKind,
     Undecided,
     VendorState,
+    id_field,
     json_object,
-    text_field,
 )
 from batchdrop.destinations.ometria_report import Report
 from batchdrop.errors import Ambiguous, Rejected
@@ -140,10 +140,7 @@ class Ometria:
 
         answer = session.call(build)
         data = json_object(answer).get("data")
-        receipt = text_field(answer, data if isinstance(data, dict) else {}, "receipt")
-        if not receipt.isprintable() or len(receipt) > 256 or receipt in (".", ".."):
-            raise Ambiguous("the vendor's receipt is not usable as an identifier", status=answer.status)
-        return {"receipt": receipt}
+        return {"receipt": id_field(answer, data if isinstance(data, dict) else {}, "receipt")}
 
     def _process(self, session: Session, batch: Batch) -> Receipt:
         delete = "true" if session.account["delete_on_completion"] else "false"

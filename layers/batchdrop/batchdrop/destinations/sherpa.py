@@ -29,10 +29,10 @@ from batchdrop.destinations.base import (
     StepKind,
     Undecided,
     VendorState,
+    id_field,
     json_object,
     named,
     status_of,
-    text_field,
 )
 from batchdrop.errors import Rejected
 from batchdrop.fields import Field
@@ -151,7 +151,7 @@ class Sherpa:
     def _request(self, session: Session, batch: Batch) -> Receipt:
         body = {"url": session.transient["url"], "format": session.account["format"]}
         answer = self._call(session, "POST", self._path(session), json.dumps(body, separators=(",", ":")).encode())
-        return {"request_id": text_field(answer, json_object(answer), "requestId", "request_id", "id")}
+        return {"request_id": id_field(answer, json_object(answer), "requestId", "request_id", "id")}
 
     def _fence(self, session: Session, batch: Batch) -> Reconciled:
         """The vendor cannot be asked for a request whose id is unknown. Without its file it can do nothing more."""
