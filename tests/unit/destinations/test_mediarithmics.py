@@ -559,7 +559,59 @@ def test_failures_without_an_error_file_and_missing_totals_are_said_aloud(desk: 
     silent = desk.vendor.collect(desk.session, batch)
 
     assert (counted.accepted, counted.rejected, len(counted.warnings)) == (2, 1, 1)
-    assert (silent.accepted, silent.rejected, len(silent.warnings)) == (None, None, 1)
+    assert (silent.accepted, silent.rejected, silent.unknown, len(silent.warnings)) == (None, None, True, 1)
+
+
+class WithErrorFile(Canned):
+    """An execution that succeeded with this result, and the error file it names."""
+
+    def __init__(self, file: bytes, **result: object) -> None:
+        given = {"status": "SUCCEEDED", "result": {"error_file_uri": "mics://errors", **result}}
+        super().__init__(json.dumps({"status": "ok", "data": given}).encode())
+        self._file = file
+
+    def download(self, _: Any) -> Iterator[bytes]:
+        yield self._file
+
+
+@pytest.mark.parametrize(
+    "totals",
+    [
+        {"total_success": 3, "total_failure": 1},
+        {"total_success": 3.0, "total_failure": 1.0},
+        {"total_success": 3, "total_failure": None},
+        {"total_failure": "one"},
+        {},
+    ],
+)
+def test_an_error_file_is_read_whatever_the_totals_beside_it(desk: Desk, totals: dict[str, Any]) -> None:
+    desk.session.job.config["input"] = {"id": "$user_account_id"}
+    desk.session.http = WithErrorFile(marked(2).splitlines(keepends=True)[1], **totals)
+
+    found = desk.vendor.collect(desk.session, desk.begin(receipt={"execution_id": "1"}))
+
+    assert [reject.id for reject in found.rejects] == ["u2"]
+    assert found.accepted == totals.get("total_success")
+    assert found.rejected == (1 if totals.get("total_failure") in (1, 1.0) else None)
+    assert not found.unknown
+
+
+@pytest.mark.parametrize("file", [b"", b"line 2: refused\n", b'{"line": 2}\n'])
+def test_without_totals_an_error_file_that_tells_of_no_record_leaves_all_unconfirmed(desk: Desk, file: bytes) -> None:
+    desk.session.job.config["input"] = {"id": "$user_account_id"}
+    desk.session.http = WithErrorFile(file)
+
+    found = desk.vendor.collect(desk.session, desk.begin(receipt={"execution_id": "1"}))
+
+    assert (found.unknown, found.results) == (True, ["results/batch-00001-errors.ndjson"])
+
+
+def test_no_error_file_is_read_where_the_vendor_counts_no_failure(desk: Desk) -> None:
+    desk.session.http = WithErrorFile(b"", total_success=3, total_failure=0.0)
+
+    found = desk.vendor.collect(desk.session, desk.begin(receipt={"execution_id": "1"}))
+
+    assert (found.accepted, found.rejected, found.results, found.warnings) == (3, 0, [], [])
 
 
 @pytest.mark.parametrize("value", ["9" * 5000, 10**18, -1, 2.5, True, [], "many", "2²"])

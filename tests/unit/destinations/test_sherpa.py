@@ -408,6 +408,39 @@ def test_a_refusal_of_an_id_we_never_sent_is_kept_apart(desk: Desk, sim: SherpaS
     assert tally.unmatched == [{"id": "nobody", "code": "X", "message": "?"}]
 
 
+@pytest.mark.acceptance("G7")
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_a_refusal_without_an_id_is_still_one(
+    sim: SherpaSimulator, open_desk: Callable[..., Desk], dataset: str
+) -> None:
+    listed = ["p1", {"code": "Bad", "message": "?"}, {"errorId": None, "message": "x" * 5000}, ["p2"], 7, {"id": "p3"}]
+    key = f"{dataset}NotAdded"
+    desk = open_desk(sim, {"dataset": dataset}, {})
+    desk.session.http = Canned(json.dumps({"status": "completed_with_errors", key: listed}).encode())
+
+    found = list(desk.vendor.collect(desk.session, desk.begin(receipt={"request_id": "1"})).rejects)
+
+    assert [(reject.id, reject.code) for reject in found] == [
+        ("p1", ""),
+        (f"{key}[1]", "Bad"),
+        (f"{key}[2]", ""),
+        (f"{key}[3]", ""),
+        ("7", ""),
+        (f"{key}[5]", ""),
+    ]
+    assert [reject.message for reject in found][:3] == ["", "?", "x" * 5000]
+    assert found[3].message == found[5].message == "Sherpa does not say which element it refused"
+
+
+@pytest.mark.parametrize("status", ["completed", "completed_with_errors"])
+def test_a_list_of_refusals_that_is_none_leaves_every_record_unconfirmed(desk: Desk, status: str) -> None:
+    desk.session.http = Canned(json.dumps({"status": status, "itemsNotAdded": {"p0": "bad"}}).encode())
+
+    found = desk.vendor.collect(desk.session, desk.begin(receipt={"request_id": "1"}))
+
+    assert (found.accepted, found.rejected, len(found.warnings)) == (0, 0, 1)
+
+
 # --- routes ---
 
 ROUTE: dict[str, Any] = {

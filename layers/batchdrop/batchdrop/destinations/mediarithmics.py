@@ -198,10 +198,11 @@ class Mediarithmics:
         if accepted is None or rejected is None:
             found.warnings.append(f"batch {batch.n}: the vendor gives no totals")
         uri = _address(result.get("error_file_uri"))
-        if rejected and uri:
+        if rejected != 0 and uri:
             self._read_error_file(session, batch, uri, found)
         elif rejected:
             found.warnings.append(f"batch {batch.n}: {rejected} records refused, and no error file says which")
+        found.unknown = accepted is None and rejected is None and not any(True for _ in found.rejects)
         return found
 
     def _read_error_file(self, session: Session, batch: Batch, uri: str, found: Collected) -> None:

@@ -178,23 +178,25 @@ class Sherpa:
             return _unknown(f"batch {batch.n}: which elements were added can no longer be asked: {error}")
         key = _NOT_ADDED[str(session.account["dataset"])]
         listed = answer.get(key)
-        rejects = list(self._rejects(session, batch, listed)) if isinstance(listed, list) else []
-        partial = "error" in str(answer.get("status", "")).lower()
+        rejects = list(self._rejects(session, batch, key, listed)) if isinstance(listed, list) else []
+        partial = bool(listed) or "error" in str(answer.get("status", "")).lower()
         if partial and not rejects:
             return _unknown(f"batch {batch.n}: Sherpa speaks of errors, but names no element in {key}")
         return Collected(rejects)
 
-    def _rejects(self, session: Session, batch: Batch, listed: list[object]) -> Iterator[Reject]:
+    def _rejects(self, session: Session, batch: Batch, key: str, listed: list[object]) -> Iterator[Reject]:
+        """Each entry is a refusal, in whatever form it comes: one that names no element keeps a place of its own."""
         table = f"{session.account['table_id']}/"
-        for entry in listed:
-            if not isinstance(entry, dict):
-                continue
-            id_, code = str(entry.get("errorId", "")), str(entry.get("code", ""))
+        for number, entry in enumerate(listed):
+            told = entry if isinstance(entry, dict) else {"errorId": entry}
+            id_, code, message = (_text(told.get(name)) for name in ("errorId", "code", "message"))
             if session.account["dataset"] == "interactions":
                 # user/table/item/name/timestamp; the table is not part of the record
-                user, _, rest = id_.partition("/")
-                id_ = f"{user}/{rest.removeprefix(table)}"
-            yield Reject(id_, code, str(entry.get("message", "")), batch.flagged and code == ALREADY_THERE)
+                user, slash, rest = id_.partition("/")
+                id_ = f"{user}{slash}{rest.removeprefix(table)}"
+            if not id_:
+                id_, message = f"{key}[{number}]", message or "Sherpa does not say which element it refused"
+            yield Reject(id_, code, message, batch.flagged and code == ALREADY_THERE)
 
     def cancel(self, session: Session, batch: Batch) -> Canceled:
         status = status_of(self._answer(session, batch).get("status"), _STATES)
@@ -287,6 +289,11 @@ def _unknown(why: str) -> Collected:
 
 def _file(session: Session, n: int, attempt: int) -> str:
     return f"batch-{n:05d}-a{attempt}.{session.account['format']}"
+
+
+def _text(value: object) -> str:
+    """A text or a number, as text."""
+    return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
 
 
 def _mapping(value: object) -> Mapping[str, object]:
