@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from batchdrop.destinations.base import Canceled, StepKind, Undecided, VendorState
-from batchdrop.destinations.sherpa import Sherpa, signature
+from batchdrop.destinations.base import Canceled, StepKind, Undecided, VendorState, json_object
+from batchdrop.destinations.sherpa import STATUS_BYTES, Sherpa, signature
 from batchdrop.errors import Ambiguous, AuthExpired, RateLimited, Rejected, RouteError
+from batchdrop.ports import Response
 from batchdrop.route import read_route
 from local.simulators.clock import ManualClock
 from local.simulators.sherpa import SherpaSimulator
@@ -432,6 +434,44 @@ def test_a_refusal_without_an_id_is_still_one(
     assert found[3].message == found[5].message == "Sherpa does not say which element it refused"
 
 
+def status_of_many(records: int, size: int) -> bytes:
+    """A status of so many bytes in which every record is refused, as the vendor's page would have it."""
+    rest = f'"code":"EntityAlreadyExistsException","message":"{"x" * (size // records - 90)}€"'
+    entries = (f'{{"errorId":"item-{n:09d}",{rest}}}' for n in range(records))
+    return f'{{"status":"completed_with_errors","itemsNotAdded":[{",".join(entries)}]}}'.encode()
+
+
+def test_the_largest_status_fits_into_the_poll_functions_memory() -> None:
+    """A twentieth of it, that is, and of what its 512 MB leave beside the function itself and the answer's bytes."""
+    most = Sherpa.account["max_records"].maximum
+    assert most
+    answer = Response(200, {}, status_of_many(int(most) // 20, STATUS_BYTES // 20))
+    assert 0.9 < len(answer.body) / (STATUS_BYTES // 20) < 1.1
+    tracemalloc.start()
+    try:
+        assert json_object(answer)["status"] == "completed_with_errors"
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert 20 * peak < (512 - 120) * 1_000_000 - STATUS_BYTES
+
+
+@pytest.mark.parametrize("size", [100, 2_000_000])
+@pytest.mark.parametrize("text", ['"\\ud83d"', "1" * 300, "NaN", '"a",', '"\xff"'])
+def test_an_answer_is_read_as_tolerantly_whatever_its_size(size: int, text: str) -> None:
+    body = b'{"a":"%s","b":[%s]}' % (b"x" * size, text.encode("latin-1"))
+    small = json_object(Response(200, {}, b'{"b":[%s]}' % text.encode("latin-1")))
+
+    assert repr(json_object(Response(200, {}, body))["b"]) == repr(small["b"])
+
+
+@pytest.mark.parametrize("size", [100, 2_000_000])
+@pytest.mark.parametrize("body", [b"[%s]", b'"%s"', b"%s", b'{"a":"%s"', b"[" * 200_000])
+def test_an_answer_that_is_no_object_is_none_whatever_its_size(size: int, body: bytes) -> None:
+    with pytest.raises(Ambiguous):
+        json_object(Response(200, {}, body.replace(b"%s", b"1" * size)))
+
+
 @pytest.mark.parametrize("status", ["completed", "completed_with_errors"])
 def test_a_list_of_refusals_that_is_none_leaves_every_record_unconfirmed(desk: Desk, status: str) -> None:
     desk.session.http = Canned(json.dumps({"status": status, "itemsNotAdded": {"p0": "bad"}}).encode())
@@ -482,6 +522,7 @@ def test_interactions_are_known_by_the_four_parts_of_the_vendors_id() -> None:
         ({"account": {"dataset": "goods", "table_id": "t"}}, "account.dataset", "items, users, interactions"),
         ({"account": {"dataset": "users", "url_life": "8d"}}, "account.url_life", "at most"),
         ({"input": {"id": "sku"}}, "input.id", "input.rename"),
+        ({"account": {"dataset": "users", "max_records": 300_001}}, "account.max_records", "at most 300,000"),
         (
             {"account": ROUTE["account"] | {"format": "csv"}, "input": {"format": "ndjson"}},
             "account.format",

@@ -6,7 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from typing import BinaryIO, ClassVar, Literal, NamedTuple, Protocol
 from urllib.parse import quote
@@ -19,6 +19,7 @@ from batchdrop.job import Batch, Job
 from batchdrop.ports import Clock, Http, Request, Response, Rng
 
 Receipt = dict[str, str]
+LARGE = 1_000_000  # bytes of an answer that is read with memory in mind
 LONGEST_ID = 256  # characters of a vendor's identifier; those of the five have at most 44
 
 
@@ -253,15 +254,25 @@ class Destination(Protocol):
 
 def json_object(response: Response) -> dict[str, object]:
     """The answer as a JSON object; `Ambiguous` if it is none. A trailing comma is tolerated: vendors' pages show it."""
-    text = response.body.decode("utf-8", "replace")
-    for candidate in (text, re.sub(r",(\s*[}\]])", r"\1", text)):
-        try:
-            data = json.loads(candidate)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(data, dict):
-            return data
+    data = _json_of(response.body)
+    if isinstance(data, dict):
+        return data
     raise Ambiguous("the vendor's answer is not a JSON object", status=response.status, body=response.body[:4096])
+
+
+def _json_of(body: bytes) -> object:
+    """The value in an answer, None where it is no JSON."""
+    if len(body) > LARGE:
+        import msgspec  # only here: it needs no copy of the answer as text, but time at a cold start
+
+        with suppress(msgspec.DecodeError, ValueError, RecursionError):
+            return msgspec.json.decode(body)
+    text = body.decode("utf-8", "replace")
+    with suppress(ValueError, RecursionError):
+        return json.loads(text)
+    with suppress(ValueError, RecursionError):
+        return json.loads(re.sub(r",(\s*[}\]])", r"\1", text))
+    return None
 
 
 def text_field(response: Response, data: Mapping[str, object], *names: str) -> str:

@@ -42,6 +42,8 @@ from batchdrop.ports import Request, Response
 SIGNED_URL_LIMIT = 7 * 86400  # seconds: S3 signs no URL for longer
 URL_MARGIN = 900  # seconds a URL outlives its job's deadline
 STATUS_BYTES = 100_000_000  # the status of a finished import lists every element not added
+# The vendor knows no limit; each look reads the whole list, which in this size just fits beside the poll function.
+MOST_RECORDS = 300_000
 ALREADY_THERE = "EntityAlreadyExistsException"
 _STATES = {
     "queued": VendorState.RUNNING,
@@ -84,7 +86,11 @@ class Sherpa:
             "integer", "size at which a file is cut (the vendor's limit is unknown)", 50_000_000, minimum=1000
         ),
         "max_records": Field(
-            "integer", "records in a file: bounds the list of those not added", 100_000, minimum=1, maximum=1_000_000
+            "integer",
+            "records in a file: bounds the list of those not added",
+            100_000,
+            minimum=1,
+            maximum=MOST_RECORDS,
         ),
         "url_life": Field(
             "duration",
