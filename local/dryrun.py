@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -49,6 +50,11 @@ def run(path: Path, route: Route) -> DryRun:
     """Package a file, or a directory as a set, for a route. `DropRefused` when nothing of it could be sent."""
     if not LIBRARY.exists():
         raise Trouble("the kernel of the records engine is not built here: make setup")
+    with _unchanged(path, upload.files_of(path)):
+        return _packaged(path, route)
+
+
+def _packaged(path: Path, route: Route) -> DryRun:
     objects = cast("Objects", LocalFiles())
     job = _job(path, route)
     looked = look_into(job, route, objects, lambda: None)
@@ -61,6 +67,26 @@ def run(path: Path, route: Route) -> DryRun:
         for count, parcel in enumerate(parcels.batches(None), 1):
             _add(found, span * NUMBERS + count, parcel, parcels, names)
     return found
+
+
+@contextmanager
+def _unchanged(path: Path, files: Sequence[Path]) -> Iterator[None]:
+    """`Trouble` where one of the files becomes another meanwhile: what is found then is true of neither."""
+    before = [_stamp(file) for file in files]
+    try:
+        yield
+    finally:
+        if [_stamp(file) for file in files] != before:
+            raise Trouble(f"{path} was changed while it was looked at: check it again") from None
+
+
+def _stamp(file: Path) -> tuple[int, int] | None:
+    """What changes with a file's content; None where it is gone."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
 
 
 def _add(found: DryRun, number: int, parcel: Parcel, parcels: Parcels, names: Sequence[str]) -> None:

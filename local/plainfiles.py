@@ -34,7 +34,7 @@ def read_file(path: Path) -> Any:
         raise Trouble(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}") from None
     if not text.strip():
         raise Trouble(f"{path} is empty")
-    return _json(path, text) if path.suffix == ".json" else _yaml(path, text)
+    return _json(path, text) if path.suffix.lower() == ".json" else _yaml(path, text)
 
 
 def _json(path: Path, text: str) -> Any:

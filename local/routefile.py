@@ -13,6 +13,12 @@ from local.plainfiles import read_file
 from local.trouble import Trouble
 
 DEFAULT_NAME = "route"
+ENDINGS = (".yaml", ".yml", ".json")
+
+
+def is_meant(text: str) -> bool:
+    """Whether a route file is named, and not a route."""
+    return Path(text).suffix.lower() in ENDINGS or "/" in text
 
 
 def read_raw(path: Path) -> Any:

@@ -39,7 +39,7 @@ def check(
             "--route",
             "-r",
             metavar="ROUTE",
-            help="A route's name, or a route file.",
+            help="A route's name, or a route file: one that ends in .yaml, .yml or .json, or whose path has a slash.",
             autocompletion=seen_routes.beginning_with,
         ),
     ],
@@ -168,7 +168,7 @@ def _route(route: str, on: str | None) -> Route:
     from local import routefile
     from local.connection import connect, stored_route
 
-    if route.endswith((".yaml", ".yml", ".json")):
+    if routefile.is_meant(route):
         raw = routefile.read_raw(Path(route))
         return routefile.good_route(Path(route), routefile.DEFAULT_NAME, routefile.any_host(raw))
     seen = seen_routes.recall(seen_routes.named(on), route)

@@ -134,10 +134,15 @@ def _ended(world: OperatorWorld, text: str) -> Job:
 
 
 def _open(world: OperatorWorld, job: Job, name: str) -> BinaryIO:
+    from batchdrop.errors import ObjectGone
     from batchdrop.places import folder
     from batchdrop.ports import ObjectRef
 
-    return world.objects.open(ObjectRef(world.settings.results_bucket, folder(job) + name))
+    try:
+        return world.objects.open(ObjectRef(world.settings.results_bucket, folder(job) + name))
+    except ObjectGone:
+        kept = "reports and rejects are kept for ResultsRetentionDays of the stack (400 unless it says otherwise)"
+        raise Trouble(f"{name} of job {job.job_id} is no longer there: {kept}") from None
 
 
 def _read(world: OperatorWorld, job: Job, name: str) -> bytes:

@@ -49,8 +49,8 @@ def put(
         show.as_json({"route": name, "destination": route.vendor.name, "secret": route.secret})
         return
     show.say(f'route "{name}" is in place: files under drops/{name}/ go to {route.vendor.name}')
-    if values is None and not _has_secret(world, route.secret):
-        show.say(f'its secret "{route.secret}" does not exist yet: put it with --secret FILE')
+    if values is None and (missing := _about_secret(world, route.secret)):
+        show.say(f'its secret "{route.secret}" {missing}')
 
 
 @app.command(name="list")
@@ -172,12 +172,16 @@ def put_secret(world: OperatorWorld, name: str, values: dict[str, Any]) -> None:
         manager.create_secret(Name=full, SecretString=text)
 
 
-def _has_secret(world: OperatorWorld, name: str) -> bool:
+def _about_secret(world: OperatorWorld, name: str) -> str:
+    """What there is to say about a secret that was not given; nothing where it is there."""
+    from botocore.exceptions import ClientError
+
     from local.connection import client
 
-    manager = client("secretsmanager")
     try:
-        manager.describe_secret(SecretId=f"{world.settings.stack}/{name}")
-    except manager.exceptions.ResourceNotFoundException:
-        return False
-    return True
+        client("secretsmanager").describe_secret(SecretId=f"{world.settings.stack}/{name}")
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ResourceNotFoundException":
+            return "does not exist yet: put it with --secret FILE"
+        return "may not exist yet: these AWS credentials cannot tell (secretsmanager:DescribeSecret)"
+    return ""

@@ -6,11 +6,13 @@ import hashlib
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pytest_socket import disable_socket
 from rich.console import Console
 
+from batchdrop.parcels import look_into
 from local import seen_routes
 from local.home import LocalStack
 from local.processes import Process
@@ -160,3 +162,28 @@ def test_a_name_means_the_route_of_the_local_stack_whatever_that_is_called(run: 
     seen_routes.keep("other", "items", ITEMS)
     assert "would go to sherpa" in run("check", items, "--route", "items").err
     assert seen_routes.beginning_with("it") == ["items"]
+
+
+@pytest.mark.parametrize("name", ["rt", "people.YAML", "people.Json"])
+def test_a_route_file_is_known_by_its_path_and_its_ending_however_it_is_written(
+    run: Run, items: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(items.parent)
+    items.with_name(name).write_text(json.dumps(ITEMS))
+    words = name if "." in name else f"./{name}"
+    assert "would go to sherpa" in run("check", items, "--route", words).err
+
+
+@pytest.mark.parametrize("change", ["cut", "gone"])
+def test_a_file_that_changes_meanwhile_is_told_to_be_checked_again(
+    run: Run, items: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    def changed(*given: Any) -> Any:
+        found = look_into(*given)
+        items.unlink() if change == "gone" else items.write_text(FILE[:-9])
+        return found
+
+    monkeypatch.setattr("local.dryrun.look_into", changed)
+    done = run("check", items, "--route", items.with_name("route.yaml"))
+    assert done.code == 1
+    assert "was changed while it was looked at: check it again" in done.err

@@ -155,6 +155,14 @@ def test_a_report_about_one_record_says_record(run: Run, shop: Shop) -> None:
     assert "records:  1 record: 1 accepted\n" in run("report", "j1").out
 
 
+@pytest.mark.parametrize("words", [["report"], ["rejects", "-o", "-"]])
+def test_of_results_that_have_expired_it_is_told_how_long_they_are_kept(run: Run, shop: Shop, words: list[str]) -> None:
+    shop.job(outcome="completed")
+    done = run(*words, "j1")
+    assert done.code == 1
+    assert "report.json of job j1 is no longer there: reports and rejects are kept for ResultsRetentionDays" in done.err
+
+
 def test_a_job_that_has_not_ended_has_no_report_yet(run: Run, shop: Shop) -> None:
     shop.job()
     done = run("report", "j1")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from botocore.exceptions import ClientError
 
 from batchdrop.route import schema
 from tests.unit.local.conftest import Run, Shop, aws
@@ -161,3 +162,15 @@ def test_a_route_put_by_hand_that_is_none_is_listed_with_the_reason(run: Run, sh
     assert 'route "wrong" cannot be used: sercet: unknown option' in done.err
     told = {route["name"]: "unusable" in route for route in run("routes", "list", "--json").json["routes"]}
     assert told == {"hand": True, "list": True, "people": False, "wrong": True}
+
+
+def test_who_may_not_see_whether_the_secret_is_there_puts_the_route_all_the_same(
+    run: Run, shop: Shop, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: object) -> None:
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "DescribeSecret")
+
+    monkeypatch.setattr(aws("secretsmanager"), "describe_secret", refuse)
+    done = run("routes", "put", "people", "--file", files / "route.yaml")
+    assert done.code == 0
+    assert "may not exist yet: these AWS credentials cannot tell (secretsmanager:DescribeSecret)" in done.err
