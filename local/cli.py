@@ -44,6 +44,8 @@ def _fail(error: Exception, message: str) -> None:
 
     _forget_output()
     show.fail(message)
+    if "--json" in sys.argv and not show.Results.printed:
+        show.as_json({"error": message})
     sys.exit(error.code if isinstance(error, Trouble) else FAILED)
 
 

@@ -18,6 +18,12 @@ out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+class Results:
+    """Whether one was printed: with --json, an error that comes first is told as one."""
+
+    printed = False
+
+
 def say(message: str) -> None:
     """Progress, for people."""
     err.print(printable(message), markup=False)
@@ -64,6 +70,7 @@ def aligned(columns: Sequence[str], rows: Iterable[Sequence[object]], width: int
 
 
 def _write(text: str) -> None:
+    Results.printed = True
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
     sys.stdout.flush()  # who reads a pipe sees progress as it happens
 

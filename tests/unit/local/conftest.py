@@ -56,6 +56,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
     def call(*words: object) -> Ran:
         monkeypatch.setattr("sys.argv", ["batchdrop", *map(str, words)])
+        monkeypatch.setattr("local.show.Results.printed", False)
         capsys.readouterr()
         with pytest.raises(SystemExit) as end:
             cli.main()

@@ -94,3 +94,12 @@ def test_with_its_output_closed_the_command_does_its_work_in_silence(tmp_path: P
             ["/bin/sh", "-c", f"{command} {name} {closed}"], cwd=tmp_path, capture_output=True, check=False, timeout=60
         )
         assert (done.returncode, done.stdout, b"Traceback" in done.stderr) == (code, b"", False)
+
+
+def test_with_json_an_error_is_json_too(run: Run, shop: Shop) -> None:
+    for words, told in ((["show", "nope"], "there is no job"), (["drop", "no.csv", "--route", "x"], "no such file")):
+        done = run(*words, "--json")
+        assert done.code == 1
+        assert told in done.json["error"]
+        assert told in done.err
+    assert run("show", "nope").out == ""
