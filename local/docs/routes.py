@@ -63,12 +63,12 @@ def _values(found: Mapping[str, Any]) -> str:
     if "enum" in found:
         return " · ".join(f"`{choice}`" for choice in found["enum"])
     if "anyOf" in found:
-        return "name, or list of names"
+        return _values(found["anyOf"][0]) if "enum" in found["anyOf"][0] else "name, or list of names"
     if "additionalProperties" in found:
         return "mapping of names to " + (_values(found["additionalProperties"]) or "names")
-    return {"integer": "whole number above 0", "string": "" if "default" not in found else "text"}.get(
-        found["type"], ""
-    )
+    if found["type"] == "integer":
+        return "whole number above 0"
+    return "text" if "default" in found else ""
 
 
 def _default(found: Mapping[str, Any]) -> str:

@@ -6,6 +6,8 @@ import re
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _TEXT = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?[smhd])+")
+# The same as a JSON Schema has it, before spaces are taken out and letters made small.
+PATTERN = r"(?: *[0-9][0-9 ]*(?:\. *[0-9][0-9 ]*)?[smhdSMHD])+ *"
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd])")
 
 

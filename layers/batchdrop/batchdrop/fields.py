@@ -16,12 +16,16 @@ Kind = Literal["text", "integer", "number", "boolean", "duration", "map", "list"
 REQUIRED = object()
 _SCHEMA_TYPES: dict[Kind, object] = {
     "text": ["string", "integer"],  # an id of digits needs no quotes
-    "integer": "integer",
+    "integer": ["integer", "string"],
     "number": "number",
     "boolean": "boolean",
     "duration": ["string", "number"],
     "map": "object",
     "list": "array",
+}
+_SCHEMA_PATTERNS: dict[Kind, str] = {  # of those that may be given as text
+    "integer": r" *[+-]?[0-9]+(?:_[0-9]+)* *",
+    "duration": duration.PATTERN,
 }
 
 
@@ -41,9 +45,9 @@ class Field(Struct, frozen=True):
         found: dict[str, object] = {"type": _SCHEMA_TYPES[self.kind], "description": self.description}
         if self.choices:
             found["enum"] = list(self.choices)
-        if self.pattern:
-            found["pattern"] = f"^(?:{self.pattern})$"
-        if self.kind in ("integer", "number"):
+        if pattern := self.pattern or _SCHEMA_PATTERNS.get(self.kind):
+            found["pattern"] = f"^(?:{pattern})$"
+        if self.kind in ("integer", "number", "duration"):  # of text no schema can tell how much it is
             found |= {k: v for k, v in (("minimum", self.minimum), ("maximum", self.maximum)) if v is not None}
         if self.default is not REQUIRED and self.default is not None:
             found["default"] = self.default

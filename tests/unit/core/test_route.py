@@ -154,3 +154,32 @@ def test_the_schema_is_one_and_refuses_what_the_validator_refuses() -> None:
     for changes in wrong:
         assert list(validator.iter_errors(GOOD | changes)), changes
     assert list(validator.iter_errors(GOOD)) == []
+
+
+AGREE: list[tuple[dict[str, Any], bool]] = [
+    *(({"input": {"delimiter": d}}, True) for d in (",", ";", "|", "\t", "tab", "\\t", "'", " ", 5, "5")),
+    *(({"input": {"delimiter": d}}, False) for d in ("\\", '"', "é", "ab", "", "\r", "\0", 10, -1, True, None)),
+    *(({"input": {"quote": q}}, True) for q in ('"', "'", "\\", 5)),
+    *(({"input": {"quote": q}}, False) for q in ("é", "''", "", ["'"])),
+    *(({"input": {"header": h}}, False) for h in ([], [""], "", ["a", "a"], [1])),
+    *(({"input": {"header": h}}, True) for h in ("a", ["a", "b"])),
+    *(({"input": {name: n}}, good) for name in ("id", "drop", "required") for n, good in (([], True), ([""], False))),
+    ({"input": {"rename": {"a": ""}}}, False),
+    *(({"input": {"encoding": e}}, True) for e in ("utf-8", "UTF-8", "Windows-1252", "iso-8859-15")),
+    *(({"input": {"encoding": e}}, False) for e in ("utf8", "latin-1", 8)),
+    *(({"deadline": d}, True) for d in ("90s", "1h30m", "1 H 30 m", " 2d ", "1.5h", 90, 90.5, 2592000)),
+    *(({"deadline": d}, False) for d in ("90", "", "h", "1h30", "soon", 59, 2592001, True)),
+    *(({"max_in_flight": n}, True) for n in (0, 3, "3", " 3 ", "+3", "1_000")),
+    *(({"max_in_flight": n}, False) for n in (-1, "three", "", "3.0", 2.5, True)),
+]
+
+
+@pytest.mark.parametrize(("changes", "good"), AGREE)
+def test_the_schema_says_what_the_validator_does(changes: dict[str, Any], good: bool) -> None:
+    taken = True
+    try:
+        read_route("people", GOOD | changes)
+    except RouteError:
+        taken = False
+    by_schema = jsonschema.Draft202012Validator(schema()).is_valid(GOOD | changes)
+    assert (taken, by_schema) == (good, good)
