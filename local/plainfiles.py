@@ -1,6 +1,7 @@
 """YAML and JSON files read strictly: a key that stands twice is refused, and what looks like text is text.
 
-YAML by its version 1.2, as editors read it: `no` and `on` are words, `00123` keeps its zeros, `2026-01-01` is no date.
+Of YAML only true and false, null and plain decimal numbers are no text, which is stricter than its version 1.2: `no`
+and `on` are words, `00123` keeps its zeros, `0x1F` and `2026-01-01` are what is written.
 """
 
 from __future__ import annotations

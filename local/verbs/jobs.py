@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 def jobs(
     *,
-    limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", help="At most so many.", min=1, max=10_000)] = 20,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", metavar="N", help="At most so many, up to 10,000.", min=1, max=10_000)
+    ] = 20,
     still_open: Annotated[bool, typer.Option("--open", help="Only those that have not ended.")] = False,
     on: Stack = None,
     json: Json = False,

@@ -165,7 +165,9 @@ _IDENTITY = ("base_url", "datamart_id", "domain_key", "location_key", "table_id"
 def check_name(name: str) -> str:
     """The name, if it can be one; `RouteError` otherwise."""
     if not NAME.fullmatch(name):
-        raise RouteError(f'"{name[:64]}" cannot be a route\'s name: use a-z, 0-9 and -, at most 63', "name")
+        raise RouteError(
+            f'"{name[:64]}" cannot be a route\'s name: use a-z, 0-9 and -, at most 63, a letter or digit first', "name"
+        )
     return name
 
 

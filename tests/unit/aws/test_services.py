@@ -109,7 +109,7 @@ def test_a_missing_route_is_named_and_the_mend_is_told(parameters: Any) -> None:
 @pytest.mark.acceptance("B17")
 @pytest.mark.parametrize("name", ["", "..", "a/b", "../secrets", "A", "x" * 64, "a b", "é"])
 def test_a_name_that_can_be_no_route_is_never_asked_for(parameters: Any, name: str) -> None:
-    with Stubber(parameters), pytest.raises(RouteError, match="cannot be a route's name"):
+    with Stubber(parameters), pytest.raises(RouteError, match=r"cannot be a route's name: .* a letter or digit first"):
         ParameterRoutes(parameters, "shop").get(name)
 
 

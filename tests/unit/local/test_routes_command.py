@@ -43,6 +43,12 @@ def test_putting_a_route_again_replaces_route_and_secret(run: Run, shop: Shop, f
     assert "new" in aws("secretsmanager").get_secret_value(SecretId="shop/people-main")["SecretString"]
 
 
+def test_a_name_that_begins_with_a_dash_is_told_what_a_name_may_be(run: Run, shop: Shop, files: Path) -> None:
+    done = run("routes", "put", "--file", files / "route.yaml", "--", "-a")
+    assert done.code == 1
+    assert "at most 63, a letter or digit first" in done.err
+
+
 def test_a_route_without_its_secret_is_put_with_a_word_about_it(run: Run, shop: Shop, files: Path) -> None:
     done = run("routes", "put", "people", "--file", files / "route.yaml")
     assert done.code == 0
