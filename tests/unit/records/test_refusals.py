@@ -154,6 +154,7 @@ def test_an_open_quote_is_found_at_the_end_of_a_file_bigger_than_a_record_may_be
         (b"a,a.b", InputSpec(), "header"),
         (b"a,b..c", InputSpec(), "header"),
         (b"a\rb,c", InputSpec(), "line_ends"),
+        (b"a,b\0", InputSpec(), "header"),
     ],
 )
 def test_a_header_that_cannot_be_used_is_refused(header: bytes, spec: InputSpec, reason: str) -> None:
@@ -184,6 +185,14 @@ def test_a_header_too_long_to_be_kept_is_refused_with_what_to_do(header: bytes) 
     assert (error.reason, error.line) == ("header", 1)
     assert "at most 60,000" in str(error)
     assert "input.delimiter" in str(error)
+
+
+@pytest.mark.acceptance("B6")
+@pytest.mark.parametrize("block", [20, 1 << 18])
+def test_carriage_returns_for_line_ends_are_told_of_a_file_larger_than_a_record_may_be(block: int) -> None:
+    with patch.object(expand, "BLOCK", block):
+        assert refusal(b"a,b\r" + b"1,2\r" * 100, InputSpec(max_record_bytes=50)).reason == "line_ends"
+        assert refusal(b'a,"b\r\n' + b"1,2\r\n" * 100, InputSpec(max_record_bytes=50)).reason == "header"
 
 
 def test_a_header_of_many_columns_is_taken() -> None:

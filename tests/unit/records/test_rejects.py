@@ -98,6 +98,12 @@ def test_where_the_route_gives_the_header_that_of_a_rejects_file_is_never_taken_
         assert refusal(header + b"\n1,2,3,4\n", spec).reason == "header"
 
 
+def test_a_long_first_record_does_not_hide_that_a_file_is_one_of_rejects() -> None:
+    spec, data = InputSpec(compression="gzip"), b'{"a":"%b"}\n' % (b"x" * 600_000)
+    assert sent(rejects(data), spec) == sent(data)
+    assert refusal(data, spec).reason == "compression"
+
+
 @pytest.mark.parametrize("header", [None, ("id", "v")])
 @pytest.mark.parametrize("other", [";", "\t", "|"])
 def test_a_rejects_file_saved_with_another_delimiter_is_refused_with_what_to_do(

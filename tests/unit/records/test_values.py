@@ -148,6 +148,11 @@ def test_a_quote_inside_an_unquoted_cell_is_a_character() -> None:
     assert [r["size"] for r in sent(data)] == ['5" pipe', '6" x\n7",\n', '8"']
 
 
+def test_where_commas_are_quotes_two_of_them_are_one_character_of_a_list() -> None:
+    spec = InputSpec(delimiter=";", quote=",", types={"l": "list"})
+    assert sent(b"l;n\n,x,,y,;1\n,x,;2\n", spec) == [{"l": ["x", "y"], "n": "1"}, {"l": ["x"], "n": "2"}]
+
+
 def test_other_delimiters_and_quotes() -> None:
     spec = InputSpec(delimiter="\t", quote="'")
     assert sent(b"id\tname\n1\t'a\tb''c'\n2\t\"q\"\n", spec) == [

@@ -65,8 +65,12 @@ class CsvCodec:
             id_joiner=Text.of(spec.id_joiner.encode()),
             forbidden=Text.of(spec.forbidden_in_id.encode()),
             longest=spec.max_record_bytes,
-            # Cells of a mended file have lost what made them safe for spreadsheets: each is looked at.
-            all_careful=columns.mended or len(columns.header) > _MOST_COLUMNS or not spec.forbidden_in_id.isascii(),
+            # Cells of a mended file have lost what made them safe for spreadsheets: each is looked at. So is each where
+            # commas are quotes: the kernel would take two that stand for one for the end of a list's item.
+            all_careful=columns.mended
+            or spec.quote == ","
+            or len(columns.header) > _MOST_COLUMNS
+            or not spec.forbidden_in_id.isascii(),
         )
 
     def entry(self, record: bytes, offset: int) -> Entry:

@@ -39,7 +39,7 @@ def detect(source: Source, spec: InputSpec) -> Packed:
     head = _head(source, len(ZIP_MAGIC[0]))
     found: Packed = "gzip" if head.startswith(GZIP_MAGIC) else "zip" if head.startswith(ZIP_MAGIC) else "none"
     wanted = spec.compression
-    if wanted in ("auto", found) or (found == "none" and _is_ours(_head(source, BLOCK), spec.encoding)):
+    if wanted in ("auto", found) or (found == "none" and _is_ours(_first_line(source, spec), spec.encoding)):
         return found
     raise DropRefused("compression", f"the route says compression: {wanted}, but the file is {_called(found)}")
 
@@ -47,6 +47,17 @@ def detect(source: Source, spec: InputSpec) -> Packed:
 def _head(source: Source, size: int) -> bytes:
     with source.open(0, min(source.size, size)) as stream:
         return stream.read(size)
+
+
+def _first_line(source: Source, spec: InputSpec) -> bytes:
+    """With what follows in the same block."""
+    line = bytearray()
+    with source.open(0, min(source.size, spec.max_record_bytes + BLOCK)) as stream:
+        for block in _read(stream, None):
+            line += block
+            if b"\n" in block:
+                break
+    return bytes(line)
 
 
 def _is_ours(head: bytes, encoding: str) -> bool:

@@ -88,9 +88,10 @@ class CsvScan:
     def __init__(self, chunks: Iterator[bytes], spec: InputSpec, body: int, again: Again | None) -> None:
         self.found = again.found if again else Found(Checkpoint(body, 1, 0))
         at = again.at if again else self.found.start
-        self.walk = csv_form(spec).walk(chunks, at, spec.max_record_bytes)
+        first = b"" if again else next(chunks, b"")
+        self.walk = csv_form(spec).walk(chain([first], chunks), at, spec.max_record_bytes)
         if not again:
-            _take_header(self.walk, spec, self.found)
+            _take_header(self.walk, first, spec, self.found)
 
     def finish(self) -> None:
         offset = self.walk.here.offset
@@ -101,26 +102,28 @@ class CsvScan:
         self.found.records = counted(self.walk)
 
 
-def _take_header(walk: Walk, spec: InputSpec, found: Found) -> None:
-    """Read the header, or take the given one."""
+def _take_header(walk: Walk, first: bytes, spec: InputSpec, found: Found) -> None:
+    """Read the header, or take the given one. `first` is what the file begins with."""
     run = walk.run(Mode.SCAN, most=0)
     if walk.stop is Stop.BROKEN:
         raise DropRefused("quotes", "text follows a closing quote in the header", offset=walk.here.offset)
     if run is None:
-        raise _endless_header(walk) if walk.rest.strip() else empty()
+        raise _endless_header(walk, first) if walk.rest.strip() else empty()
     header = _header(walk.data[walk.at : run.end], spec) if run.stop is Stop.FULL else []
     refuse_other_delimiter(header)
     if spec.header is not None and not is_rejects_header(header, spec.header):
         _use_header(spec.header, spec, found)
         return
     if walk.one().data is None:
-        raise _endless_header(walk)
+        raise _endless_header(walk, first)
     _use_header(header, spec, found)
     found.start = Checkpoint(walk.here.offset, walk.line, 0)
     walk.ordinal = 0
 
 
-def _endless_header(walk: Walk) -> DropRefused:
+def _endless_header(walk: Walk, first: bytes) -> DropRefused:
+    if b"\r" in first.partition(b"\n")[0].rstrip(b"\r"):
+        return _line_ends()
     return DropRefused("header", "the header does not end; a quote is missing in it", offset=walk.here.offset)
 
 
@@ -130,9 +133,13 @@ def _header(record: bytes, spec: InputSpec) -> list[str]:
     except csv.Error as error:
         if spec.header is not None:
             return []
-        raise DropRefused(
-            "line_ends", "the header holds carriage returns; save the file with LF or CRLF line ends", line=1
-        ) from error
+        raise _line_ends() from error
+
+
+def _line_ends() -> DropRefused:
+    return DropRefused(
+        "line_ends", "the header holds carriage returns; save the file with LF or CRLF line ends", line=1
+    )
 
 
 def _use_header(header: Sequence[str], spec: InputSpec, found: Found) -> None:

@@ -54,7 +54,9 @@ PROPERTIES: dict[str, dict[str, object]] = {
         ENCODINGS,
     ),
     "id": _names("the field, or fields, a record is known by at the vendor; rejects are matched by it"),
-    "id_joiner": _text("what stands between the parts of an id of several fields"),
+    "id_joiner": _text(
+        "what stands between the parts of an id of several fields; no part should hold it, or two ids may be one"
+    ),
     "types": _map("types of CSV columns; a column without one stays text, byte for byte", {"enum": list(TYPES)}),
     "rename": _map("new names of fields, by their name in the file", {"type": "string", "minLength": 1}),
     "drop": _names("fields that are not sent"),
