@@ -19,7 +19,7 @@ from batchdrop.records.inspect import inspect
 from batchdrop.records.jsonhead import find_array
 from batchdrop.records.source import BytesSource
 from batchdrop.records.spec import InputSpec
-from tests.unit.records.drops import gzipped, look, refusal, sent, zipped
+from tests.unit.records.drops import gzipped, look, problems, refusal, sent, zipped
 
 
 @pytest.mark.acceptance("B1")
@@ -424,6 +424,12 @@ DEEP = b"[" * 200_000 + b"]" * 200_000
 def test_what_is_around_an_array_is_held_to_the_rules_of_records(data: bytes) -> None:
     """A second array under the key would be lost without a word."""
     assert refusal(data, InputSpec(json_key="data")).reason == "json"
+
+
+def test_what_is_around_an_array_may_be_deeper_than_the_routes_records() -> None:
+    spec = InputSpec(json_key="data", max_depth=1)
+    assert sent(b'{"m":[[[[1]]]],"data":[{"id":1}]}', spec) == [{"id": 1}]
+    assert problems(b'{"data":[{"id":[1]}]}', spec) == [(1, "too_deep")]
 
 
 def test_the_compression_is_told_by_the_content_not_the_name() -> None:

@@ -45,6 +45,8 @@ def counted(data: bytes, spec: InputSpec = ANY, check: Callable[[], None] = lamb
         ("id\n1\n2\n".encode("utf-32"), ANY, 2),
         *((text.encode(encoding), ANY, 2) for text in WIDE for encoding in ("utf-16", "utf-16-le", "utf-16-be")),
         *((gzip.compress(text.encode("utf-16-le")), ANY, 2) for text in WIDE),
+        (WIDE[0].encode() + BAD, InputSpec(encoding="utf-16"), 3),
+        ('id,t\n1,"\u4e2d\n"\n2,x\n'.encode("utf-16-le"), InputSpec(encoding="utf-16"), 2),
         (WIDE[0].encode("utf-16-be") + b"\xd8\0\0a", InputSpec(encoding="utf-16-be"), 3),
         (b'\xef\xbb\xbfid,t\n1,"a\nb\nc"\n2,"' + BAD + b'\ny"\n3,z\n', ANY, 3),
         (b'\xef\xbb\xbfid,t\n1,"a\nb\nc"\n2,"' + BAD + b'\ny"\n3,z\n', InputSpec(encoding="windows-1252"), 3),
@@ -52,8 +54,10 @@ def counted(data: bytes, spec: InputSpec = ANY, check: Callable[[], None] = lamb
         (b'id,t\n1,"a\nb"\n2,"\x81"\n', InputSpec(encoding="windows-1252"), 2),
     ],
 )
-def test_records_read_and_lines_behind_them_are_counted(data: bytes, spec: InputSpec, records: int) -> None:
-    assert counted(data, spec) == (records, True)
+@pytest.mark.parametrize("block", [1, 1 << 18])
+def test_records_read_and_lines_behind_them_are_counted(data: bytes, spec: InputSpec, records: int, block: int) -> None:
+    with patch.object(expand, "BLOCK", block):
+        assert counted(data, spec) == (records, True)
 
 
 @given(st.lists(st.sampled_from([b"a", b"\n", b" ", b"\r\n", b"b" * 7]), max_size=40).map(b"".join), st.integers(1, 9))

@@ -21,6 +21,7 @@ from batchdrop.records.spec import InputSpec
 from batchdrop.records.utf8 import BOM
 
 _UNCOUNTABLE = ("empty", "content", "bomb")
+_TELLING = 400  # bytes that tell the encoding, if any do
 _BLANK = b" \t\r\0"
 _BEFORE = b"\xef\xbb\xbf\xfe\xff\0 \t\r\n"  # the first character
 
@@ -75,10 +76,19 @@ def _but_for_the_encoding(file: File, check: Callable[[], None]) -> tuple[int, b
 
 def _decoded(stored: Iterator[bytes], encoding: str) -> Iterator[bytes]:
     """As UTF-8: from the encoding that the first bytes tell, else from the route's."""
-    first = next(stored, b"")
-    encoding = encoding_of_wide(first) or ("utf-8" if first.startswith(BOM) else encoding)
-    for text in codecs.iterdecode(chain([first], stored), encoding, "replace"):
+    head = b""
+    while len(head) < _TELLING and (block := next(stored, b"")):
+        head += block
+    for text in codecs.iterdecode(chain([head], stored), _encoding(head, encoding), "replace"):
         yield text.encode()
+
+
+def _encoding(head: bytes, given: str) -> str:
+    if wide := encoding_of_wide(head):
+        return wide
+    if head.startswith(BOM) or (given.startswith("utf-16") and b"\0" not in head):
+        return "utf-8"
+    return "utf-16-le" if given == "utf-16" else given  # without a mark that would tell
 
 
 def _nobody(_: bytes) -> None:

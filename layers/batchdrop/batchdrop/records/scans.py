@@ -18,7 +18,7 @@ from batchdrop.records.jsoncodec import json_form
 from batchdrop.records.jsonhead import find_array
 from batchdrop.records.kernel import Mode, Stop
 from batchdrop.records.model import Checkpoint
-from batchdrop.records.spec import InputSpec
+from batchdrop.records.spec import MOST_DEPTH, InputSpec
 from batchdrop.records.walk import Walk
 
 
@@ -230,5 +230,5 @@ def _check_rest(prefix: bytes, chunks: Iterator[bytes], spec: InputSpec, end: in
         if len(rest) > spec.max_record_bytes:
             raise DropRefused("json", "too much follows the array", offset=end)
     # Not only broken: where its key is there twice, nobody can tell which of the two arrays is meant.
-    if not is_alone and (problem := value_problem(prefix + b"]" + bytes(rest), spec.max_depth)):
+    if not is_alone and (problem := value_problem(prefix + b"]" + bytes(rest), MOST_DEPTH)):
         raise DropRefused("json", f"the JSON around the array cannot be used: {problem.message}")
