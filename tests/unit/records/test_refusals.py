@@ -9,14 +9,15 @@ import re
 import struct
 import time
 import zlib
+from itertools import product
 from unittest.mock import patch
 
 import pytest
 
 from batchdrop.errors import DropRefused
-from batchdrop.records import expand
+from batchdrop.records import expand, reading
 from batchdrop.records.inspect import inspect
-from batchdrop.records.jsonhead import find_array
+from batchdrop.records.jsonhead import ArrayFinder
 from batchdrop.records.source import BytesSource
 from batchdrop.records.spec import InputSpec
 from tests.unit.records.drops import gzipped, look, problems, refusal, sent, zipped
@@ -370,9 +371,10 @@ def test_a_comma_elsewhere_does_an_array_no_harm(data: bytes, block: int, most: 
 @pytest.mark.parametrize("key", ["data", 'da"t\\a', "é"])
 def test_an_array_under_a_key_is_found_whatever_is_around_it(key: str) -> None:
     around = {"meta": {key: [0], "data": "[", "x": "}"}, "n": 1.5, key: [{"id": 1}, {"id": 2}], "after": {"data": [3]}}
-    for indent in (None, 2):
+    for indent, block in product((None, 2), (1, 3, 1 << 18)):
         data = json.dumps(around, indent=indent).encode()
-        assert sent(data, InputSpec(json_key=key)) == [{"id": 1}, {"id": 2}]
+        with patch.object(expand, "BLOCK", block), patch.object(reading, "_HEAD", min(block, 4096)):
+            assert sent(data, InputSpec(json_key=key)) == [{"id": 1}, {"id": 2}]
 
 
 @pytest.mark.parametrize("short", [1, 5, 60, 150])
@@ -398,10 +400,16 @@ def test_a_document_without_the_named_array_is_refused(data: bytes, reason: str)
 
 
 def test_what_is_before_an_array_is_gone_through_in_time_in_proportion_to_it() -> None:
-    data = b'{"m":[' + b"{}," * 60_000 + b'1],"data":[{"id":1}]}'
-    with patch.object(expand, "BLOCK", 100), patch("batchdrop.records.scans.find_array", wraps=find_array) as find:
+    data, gone_through = b'{"m":[' + b"{}," * 60_000 + b'1],"data":[{"id":1}]}', []
+
+    class Counting(ArrayFinder):
+        def find(self, head: bytes) -> int | None:
+            gone_through.append(len(head) - self.at)
+            return super().find(head)
+
+    with patch.object(expand, "BLOCK", 100), patch("batchdrop.records.scans.ArrayFinder", Counting):
         assert sent(data, InputSpec(json_key="data")) == [{"id": 1}]
-    assert sum(len(call.args[0]) for call in find.call_args_list) < 4 * len(data)
+    assert 0 < sum(gone_through) < 2 * len(data)
 
 
 DEEP = b"[" * 200_000 + b"]" * 200_000

@@ -8,28 +8,42 @@ import msgspec
 
 from batchdrop.errors import DropRefused
 
-_TOKEN = re.compile(rb'"(?:[^"\\]++|\\[\s\S])*+"|[{}\[\],"]')
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\[\s\S])*+"|[{}\[\]"]')
+_COLON = re.compile(rb"\s*(:\s*)?")
 
 
-def find_array(head: bytes, key: str) -> int | None:
-    """Where the elements of the array under a top-level key begin; None if `head` does not reach it."""
-    depth = 0
-    for token in _TOKEN.finditer(head):
-        text = token.group()
-        if text == b'"':
-            return None  # the head ends within this string: what is in it tells nothing
-        if depth == 1 and len(text) > 1 and (value := re.compile(rb"\s*:\s*").match(head, token.end())):
-            if _decode_text(text) == key and value.end() < len(head):
-                if head[value.end()] != ord("["):
-                    raise DropRefused("format", f"'{key}' is not an array")
-                return value.end() + 1
-        elif text in b"{[":
-            depth += 1
-        elif text in b"}]":
-            depth -= 1
-            if depth == 0:
-                raise DropRefused("format", f"the JSON object has no array under '{key}'")
-    return None
+class ArrayFinder:
+    """Finds where the elements of the array under a top-level key begin, in a head that grows from call to call."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        self._depth = 0
+        self.at = 0  # what is before is done with
+
+    def find(self, head: bytes) -> int | None:
+        """None if the head does not reach it. Raises `DropRefused` where there is none."""
+        for token in _TOKEN.finditer(head, self.at):
+            mark = token.group()
+            if mark in b"{[":
+                self._depth += 1
+            elif mark in b"}]":
+                self._depth -= 1
+                if self._depth == 0:
+                    raise DropRefused("format", f"the JSON object has no array under '{self._key}'")
+            elif mark == b'"':
+                return None  # the head ends within this string: what is in it tells nothing
+            elif self._depth == 1 and (colon := _COLON.match(head, token.end())):
+                if colon.end() == len(head):
+                    return None  # whether it is a key, or what its value is, is yet to come
+                if colon.group(1) and _decode_text(mark) == self._key:
+                    return self._begun(head, colon.end())
+            self.at = token.end()
+        return None
+
+    def _begun(self, head: bytes, value: int) -> int:
+        if head[value] != ord("["):
+            raise DropRefused("format", f"'{self._key}' is not an array")
+        return value + 1
 
 
 def _decode_text(token: bytes) -> str | None:

@@ -15,7 +15,7 @@ from batchdrop.records.csvcodec import csv_form, read_header
 from batchdrop.records.inspection import MOST_HEADER
 from batchdrop.records.jsoncheck import value_problem
 from batchdrop.records.jsoncodec import json_form
-from batchdrop.records.jsonhead import find_array
+from batchdrop.records.jsonhead import ArrayFinder
 from batchdrop.records.kernel import Mode, Stop
 from batchdrop.records.model import Checkpoint
 from batchdrop.records.spec import MOST_DEPTH, InputSpec
@@ -189,7 +189,7 @@ class ArrayScan:
 
 def _begin(chunks: Iterator[bytes], spec: InputSpec, body: int) -> tuple[bytes, int]:
     """The file's first bytes, and where in them the array's first element begins."""
-    head = b""
+    head, array = b"", ArrayFinder(spec.json_key or "")
     for piece in _doubling(chunks):
         head += piece
         blank = len(head) - len(head.lstrip())
@@ -197,7 +197,7 @@ def _begin(chunks: Iterator[bytes], spec: InputSpec, body: int) -> tuple[bytes, 
             return head, blank + 1
         if not spec.json_key:
             raise DropRefused("format", "the JSON is not an array", line=1)
-        if (start := find_array(head, spec.json_key)) is not None:
+        if (start := array.find(head)) is not None:
             return head, start
         if len(head) > spec.max_record_bytes:
             raise DropRefused("format", f"no array under '{spec.json_key}' in the first bytes", line=1)
