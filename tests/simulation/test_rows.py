@@ -177,7 +177,8 @@ def test_an_upload_url_that_has_run_out_is_replaced_and_its_batch_file_listed_as
 def test_a_worker_near_its_end_stops_between_batches_and_the_next_goes_on() -> None:
     chosen = scenario("lookup")
     slow = replace(chosen, account={**chosen.account, "max_bytes": 25})
-    with patch.dict(cloud.TIMEOUTS, submit=120.15), Simulation(slow) as simulation:
+    hurried = patch.dict(cloud.TIMEOUTS, submit=120.15), patch("batchdrop.world.MOST_KEPT_BACK", 1.0)
+    with hurried[0], hurried[1], Simulation(slow) as simulation:
         report = ended(simulation)
         assert report["outcome"] == "completed_with_rejects"
         assert len(report["batches"]) == 4

@@ -43,7 +43,7 @@ from batchdrop.slots import leave
 from batchdrop.spans import Spans
 from batchdrop.unsent import Unsent
 from batchdrop.words import BatchState, Counts, JobOutcome
-from batchdrop.world import Invocation, OutOfTime, World
+from batchdrop.world import Invocation, OutOfTime, World, runs_short
 
 GRACE = 3600  # seconds after the deadline in which a result that cannot be fetched is still tried
 BACKOFF_BASE, BACKOFF_CAP = 30.0, 900.0  # seconds between two tries
@@ -168,7 +168,7 @@ class Closing(Struct):
         self.job = replace(self.job, failure=self.job.failure or {"reason": "no_route", "message": message})
 
     def _is_late(self) -> bool:
-        return self.invocation.time_left() < self.world.settings.reserve / 2
+        return runs_short(self.world.settings, self.invocation, 1 / 2)
 
     @property
     def _parts(self) -> RejectParts:

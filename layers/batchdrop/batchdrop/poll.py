@@ -27,7 +27,7 @@ from batchdrop.route import Route, read_route
 from batchdrop.session import heeding, open_session
 from batchdrop.spans import Spans
 from batchdrop.words import BatchState
-from batchdrop.world import Invocation, World
+from batchdrop.world import Invocation, World, runs_short
 
 # A wait for a notification has a literal time-out in the workflow, so there is one state for each of these.
 AWAITS = (900, 300, 60, 15)
@@ -172,7 +172,7 @@ class Supervision(Struct):
         if waiting:
             session = open_session(self.world, self.job, self.route)
             for batch in sorted(waiting, key=lambda batch: (batch.n < self.job.ask_from, batch.n)):
-                if self.retry_after or self.invocation.time_left() < self.world.settings.reserve / 4:
+                if self.retry_after or runs_short(self.world.settings, self.invocation, 1 / 4):
                     self._go_on_from(batch)
                     break
                 self._ask(session, batch)

@@ -37,7 +37,7 @@ from batchdrop.parcels import Parcel, Parcels
 from batchdrop.route import Route
 from batchdrop.slots import enter
 from batchdrop.words import BatchState
-from batchdrop.world import Invocation, OutOfTime, World
+from batchdrop.world import Invocation, OutOfTime, World, runs_short
 
 BACKOFF_BASE, BACKOFF_CAP = 2.0, 900.0  # seconds
 MOST_ATTEMPTS = 5  # of a batch whose earlier steps keep coming to nothing
@@ -76,6 +76,7 @@ class Submission(ABC):
     meter: Metered
     circuit: Circuit
     batches: list[Batch] = field(default_factory=list)
+    got_on: bool = False  # something was recorded behind which the next invocation goes on
 
     @property
     @abstractmethod
@@ -115,9 +116,9 @@ class Submission(ABC):
             finally:
                 self._tell_the_circuit()
         except OutOfTime:
-            return dict(WELL)
+            return dict(WELL) if self.got_on else self._rested(None)
         except Rest as rest:
-            return {"tries": self.standing.tries + 1, "not_before": self._awake_at(rest.seconds)}
+            return self._rested(rest.seconds)
         except GiveUp as given_up:
             return {"packaged_at": self.world.ledger.now(), "failure": given_up.failure}
         except ObjectRefused as refused:
@@ -128,13 +129,17 @@ class Submission(ABC):
             # What is recorded tells the next invocation where to go on; the deadline bounds how often it tries.
             self.world.log.exception("submission interrupted", job_id=self.job.job_id, error=type(error).__name__)
             self.world.metrics.count("SubmissionsInterrupted")
-            return {"tries": self.standing.tries + 1, "not_before": self._awake_at(None)}
+            return self._rested(None)
+
+    def _rested(self, seconds: float | None) -> dict[str, object]:
+        """What to write of an invocation after which the submission rests; None: for longer each time."""
+        return {"tries": self.standing.tries + 1, "not_before": self._awake_at(seconds)}
 
     def _refused(self, why: str) -> dict[str, object]:
         """Permissions may be on their way; after a few tries they are not."""
         count = self.standing.refusals + 1
         if count < MOST_REFUSALS:
-            return {"refusals": count, "tries": self.standing.tries + 1, "not_before": self._awake_at(None)}
+            return {"refusals": count, **self._rested(None)}
         message = f"the dropped object cannot be read ({why}): mend its permissions, then drop it again"
         return {"packaged_at": self.world.ledger.now(), "failure": {"reason": ObjectRefused.reason, "message": message}}
 
@@ -187,6 +192,7 @@ class Submission(ABC):
                 self._unless_stopped()
                 with _opened(parcel):
                     self.batches.append(self._submit_new(parcel))
+                self.got_on = True
                 if not parcel.last:
                     self._need_time()
 
@@ -228,6 +234,7 @@ class Submission(ABC):
 
     def _write(self, batch: Batch, **changes: Any) -> Batch:
         """Change the batch in hand under our ownership."""
+        self.got_on = True
         return self.world.ledger.write_batch(batch, **changes)
 
     def _take_up(self, batch: Batch, parcels: Parcels) -> Batch:
@@ -396,7 +403,7 @@ class Submission(ABC):
 
     def _need_time(self) -> None:
         """Stop between batches while there is still time to finish what is begun."""
-        if self.invocation.time_left() < self.world.settings.reserve:
+        if runs_short(self.world.settings, self.invocation):
             raise OutOfTime
 
     def _awake_at(self, seconds: float | None) -> int:

@@ -94,6 +94,7 @@ class JobSubmission(Submission):
         self.ready, found = looked.ready, looked.found
         self.unsaved |= {"inspection": found, "duplicate_content_of": self._same_content(str(found["sha256"]))}
         self.unsaved |= {"halt": {}} if self.job.halt else {}
+        self.got_on = True
         if self.job.size > CHEAP or self.job.halt:
             self.job = self._hold()
         else:
@@ -113,6 +114,7 @@ class JobSubmission(Submission):
 
     def _keep_halt(self, halt: dict[str, Any]) -> None:
         self.unsaved["halt"] = halt
+        self.got_on = self.got_on or halt != self.job.halt
 
     def _same_content(self, sha256: str) -> str:
         """The job that had these bytes before, unless it came to nothing: then this one takes its place."""
@@ -153,7 +155,7 @@ class JobSubmission(Submission):
 
     def _hold(self, **changes: object) -> Job:
         job = self.world.ledger.held(self.job, self.invocation.owner, {**self.unsaved, **changes})
-        self.session.job, self.unsaved = job, {}
+        self.session.job, self.unsaved, self.got_on = job, {}, True
         return job
 
     # --- batches ---
@@ -178,6 +180,7 @@ class JobSubmission(Submission):
 
     def _write(self, batch: Batch, **changes: Any) -> Batch:
         """Change the batch in hand under our ownership; where nothing stands of it yet, write it whole."""
+        self.got_on = True
         if not self.unrecorded:
             return self.world.ledger.write_batch(batch, **changes)
         self.unrecorded = False

@@ -124,8 +124,12 @@ class _Context(Protocol):
     def get_remaining_time_in_millis(self) -> int: ...
 
 
-class LambdaInvocation(Struct, frozen=True):
+class LambdaInvocation(Struct):
     context: _Context
+    whole: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.whole = self.time_left()
 
     @property
     def owner(self) -> str:

@@ -19,7 +19,7 @@ class Settings(Struct, frozen=True):
     notification_url: str = ""  # base of the callback URLs; empty: no callbacks
     allow_insecure: tuple[str, ...] = ()
     lease_margin: float = 60.0  # added to an invocation's own end: after that its worker is certainly dead
-    reserve: float = 120.0  # seconds an invocation keeps back to finish what it has begun
+    reserve: float = 120.0  # seconds an invocation keeps back to finish what it has begun, at the most: `runs_short`
     quiet_period: float = 120.0
     sweep_age: float = 900.0  # an object or a job is left alone so long before the sweep looks at it
     overlap: bool = False  # package the next batch, in a thread of its own, while one is being uploaded
@@ -56,8 +56,15 @@ class OutOfTime(Exception):
     """This invocation is about to end: go on in the next."""
 
 
+MOST_KEPT_BACK = 0.4  # of an invocation's whole time: one that kept back more would be left with too little to begin
+
+
 class Invocation(Protocol):
     """The one call of a function in which all this happens."""
+
+    @property
+    def whole(self) -> float:
+        """The seconds it had when it began."""
 
     @property
     def owner(self) -> str:
@@ -65,3 +72,9 @@ class Invocation(Protocol):
 
     def time_left(self) -> float:
         """Seconds until the platform ends it."""
+
+
+def runs_short(settings: Settings, invocation: Invocation, part: float = 1.0) -> bool:
+    """Whether an invocation has come to what it keeps back, or to this part of it: it should begin nothing more."""
+    kept_back = min(settings.reserve, invocation.whole * MOST_KEPT_BACK)
+    return invocation.time_left() < kept_back * part

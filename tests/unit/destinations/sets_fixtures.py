@@ -81,6 +81,7 @@ class Call:
 
     owner: str
     asks: int | None = None  # how often it finds that there is time
+    whole: float = 900.0
 
     def time_left(self) -> float:
         if self.asks is None:
