@@ -83,6 +83,7 @@ class Job(_Stored):
     closed_at: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     report_key: str = ""
+    rejects_dropped: dict[str, Any] = field(default_factory=dict)  # {at, job_id?}: begun then, and the job it became
 
     @property
     def drop(self) -> ObjectRef:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, Literal
 
 from batchdrop.again import again
@@ -21,6 +20,7 @@ from batchdrop.world import World
 
 # Their rows are written with as many cells as the header has: they are not what they were.
 NEED_MENDING = {"row_too_short", "row_too_long"}
+SURE_MS = 86_400_000  # so long after a drop its object is certainly there, if it ever was
 
 
 class CannotOperate(BatchdropError):
@@ -187,24 +187,53 @@ def _drop_rejects(world: World, old: Job) -> Drop:
     name = str(report["rejects_file"])
     found = world.objects.head(ObjectRef(bucket, place + name))
     key = f"drops/{old.route}/{old.job_id}.{name}"
-    _must_be_new(world, old, key)
-    with world.objects.open(found) as body:
-        world.objects.put(old.bucket, key, body.read())
-    return _drop_at(world, old.bucket, key)
+    mark = _mark(world, old)
+    is_new = _put_new(world, found, old.bucket, key)
+    ref = world.objects.head(ObjectRef(old.bucket, key))
+    drop = Drop(ref.bucket, ref.key, ref.version_id, ref.size)
+    world.ledger.change(old, {"rejects_dropped": {**mark, "job_id": drop.job_id}}, {})
+    if not is_new:
+        raise _dropped_before(old, drop.job_id)
+    return drop
 
 
-def _must_be_new(world: World, old: Job, key: str) -> None:
-    with suppress(ObjectGone):
-        second = _drop_at(world, old.bucket, key).job_id
+def _mark(world: World, old: Job) -> dict[str, Any]:
+    """Record that the rejects are about to be dropped; refuse where they were.
+
+    The object is gone with its retention, so this record decides. Who finds one that names no job came upon another
+    operator at work, or a command that was cut off: then the object, which is put only where there is none, decides.
+    """
+    mark: dict[str, Any] = {"at": world.ledger.now()}
+    try:
+        world.ledger.change(old, {"rejects_dropped": mark}, {"rejects_dropped": Absent()})
+    except ConditionFailed as failed:
+        mark = Job.from_item(failed.item or {}).rejects_dropped
+    if "job_id" in mark:
+        raise _dropped_before(old, mark["job_id"])
+    if world.ledger.now() - mark["at"] > SURE_MS:
         raise CannotOperate(
-            f"what job {old.job_id} did not accept was dropped again before, as job {second}: "
-            f"see `batchdrop show {second}`; to drop it once more, `batchdrop rejects {old.job_id} -o FILE`"
+            f"a former `batchdrop rerun` of job {old.job_id} was cut off, and whether it dropped the rejects cannot be "
+            f"told any more: look for its job among `batchdrop jobs`, or `batchdrop rejects {old.job_id} -o FILE` and "
+            "drop the file"
         )
+    return mark
 
 
-def _drop_at(world: World, bucket: str, key: str) -> Drop:
-    ref = world.objects.head(ObjectRef(bucket, key))
-    return Drop(ref.bucket, ref.key, ref.version_id, ref.size)
+def _put_new(world: World, found: ObjectRef, bucket: str, key: str) -> bool:
+    """Whether there was no such object yet."""
+    try:
+        with world.objects.open(found) as body:
+            world.objects.put(bucket, key, body.read(), new=True)
+    except ConditionFailed:
+        return False
+    return True
+
+
+def _dropped_before(old: Job, second: str) -> CannotOperate:
+    return CannotOperate(
+        f"what job {old.job_id} did not accept was dropped again before, as job {second}: "
+        f"see `batchdrop show {second}`; to drop it once more, `batchdrop rejects {old.job_id} -o FILE`"
+    )
 
 
 def _not_a_drop(old: Job) -> str:
