@@ -76,10 +76,10 @@ class Circuit(Struct):
         if failures is None or (not failures and not (self.item and self.item["failures"])):
             return False
         if not failures:
-            self.ledger.table.update(self._key, {"failures": 0, "open_until": 0, "trials": 0})
+            self.ledger.table.update(self._key, self.ledger.dated({"failures": 0, "open_until": 0, "trials": 0}))
             return False
         counted = {"trials": 1} if self.is_trial else {"failures": failures}
-        item = self.ledger.table.update(self._key, {}, add=counted)
+        item = self.ledger.table.update(self._key, self.ledger.dated({}), add=counted)
         if cast(int, item["failures"]) < OPENS_AT:
             return False
         if not self.is_trial and self.ledger.now() < _open_until(item):

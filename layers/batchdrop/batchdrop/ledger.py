@@ -163,7 +163,7 @@ class Ledger(Struct):
         """Take a span's lease; None while somebody else holds it."""
         span = Span(job_id, number, owner, lease_until)
         try:
-            self.table.put_new(span_key(job_id, number), span.to_item())
+            self.table.put_new(span_key(job_id, number), self.dated(span.to_item()))
         except ConditionFailed as failed:
             if (failed.item or {}).get("owner") != owner:
                 return self._take_over_span(span)
@@ -201,7 +201,7 @@ class Ledger(Struct):
     def new_batch(self, batch: Batch) -> Batch:
         """Record a batch with its first intent; `LostOwnership` if another owner got there first."""
         try:
-            self.table.put_new(self._key(batch), batch.to_item())
+            self.table.put_new(self._key(batch), self.dated(batch.to_item()))
         except ConditionFailed as failed:
             if (failed.item or {}).get("owner") != batch.owner:
                 raise LostOwnership from None
@@ -250,7 +250,7 @@ class Ledger(Struct):
     def keep_piece(self, piece: Piece) -> Piece:
         """Close a piece's account. One of an earlier report that began elsewhere gives way to it."""
         piece = replace(piece, collected_at=self.now())
-        self.table.update(piece_key(piece.job_id, piece.n), asdict(piece))
+        self.table.update(piece_key(piece.job_id, piece.n), self.dated(asdict(piece)))
         return piece
 
     def _batch(self, batch: Batch, changes: Mapping[str, object], expect: Mapping[str, Expect], owner: str) -> Batch:
@@ -272,17 +272,35 @@ class Ledger(Struct):
     def remember(self, pk: str, sk: str, item: Item) -> Item:
         """Write a fact unless there is one; returns the one that stands."""
         try:
-            self.table.put_new(Key(pk, sk), {**item, "expires_at": self.now() // 1000 + RETENTION})
+            self.table.put_new(Key(pk, sk), self.dated(item))
         except ConditionFailed as failed:
             return failed.item or {}
         return item
 
     def remember_instead(self, pk: str, sk: str, item: Item) -> None:
         """Put a fact in the place of the one that stands."""
-        self.table.update(Key(pk, sk), {**item, "expires_at": self.now() // 1000 + RETENTION})
+        self.table.update(Key(pk, sk), self.dated(item))
+
+    # --- how long they are kept ---
+
+    def dated(self, item: Mapping[str, object]) -> Item:
+        """What is written, with when it goes: so long after it was first written, or as long again."""
+        return {**item, "expires_at": self.now() // 1000 + RETENTION}
+
+    def prolong(self, job_id: str) -> None:
+        """Keep all there is of a job as long again, if any of it could be gone while somebody decides on the job.
+
+        The job comes last: it is never kept longer than its batches, without which nobody could decide on it.
+        """
+        items = self.table.query(f"job#{job_id}")
+        if all(cast(int, item.get("expires_at", 0)) > self.now() // 1000 + ENOUGH for item in items):
+            return
+        for item in sorted(items, key=lambda item: item["sk"] == JOB):
+            self.table.update(Key(str(item["pk"]), str(item["sk"])), self.dated({}), expect={"sk": Equals(item["sk"])})
 
 
 RETENTION = 400 * 86400  # seconds an item stays in the ledger: longer than any queue can redeliver its drop
+ENOUGH = 100 * 86400  # of them, for the longest deadline there is, and for the decision after it
 _OPEN = tuple(str(s) for s in BatchState if s.is_open)
 _OF_THE_RUN = ("closed_at", "outcome", "counts", "finish_tries", "hint_at", "task_token", "lease_until", "not_before")
 _OF_THE_SPAN = ("packaged_at", "failure", "not_before", "refusals")

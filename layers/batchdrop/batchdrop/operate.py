@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from batchdrop import order
 from batchdrop.again import again
 from batchdrop.arrive import claim_again
 from batchdrop.drop import Drop
@@ -67,11 +68,19 @@ def resolve(world: World, job_id_: str, decision: Decision, receipt: str = "", b
     chosen = _chosen([b for b in batches if b.is_in_doubt], decision, batch)
     route = read_route(job.route, job.config, world.settings.allow_insecure)
     decisions = {b.n: _decision(world, route, b, decision, receipt) for b in chosen}
+    _prolong(world, job, route)
     _set_aside_report(world, job)
     for each in batches:
         if each.n in decisions or each.status.is_open or each.unasked:  # the others go on too, and are counted anew
             world.ledger.decide(each, decisions.get(each.n) or _as_it_stands(each))
     return _go_on(world, job, route, sends_again=decision == "resubmit")
+
+
+def _prolong(world: World, job: Job, route: Route) -> None:
+    """A job that goes on is kept for as long as somebody may have to decide on it, with what it has to know."""
+    world.ledger.prolong(job.job_id)
+    if order.matters(route):
+        order.keep(world, job)
 
 
 def _chosen(in_doubt: list[Batch], decision: Decision, number: int) -> list[Batch]:

@@ -4,11 +4,15 @@ A full load replaces all that was loaded before, a delta changes it: sent late, 
 other undoes what is new. One job at a time has the turn of its key; the next may take it once that job has submitted
 all it will. S3 gives each version of a key a sequencer by which the later one is known; of a drop that only the sweep
 found there is none, and then the version that is current now is the later.
+
+Who had the turn last is remembered as long as the ledger keeps anything, from the last load of the key on. Older loads
+are forgotten before that: their events, and their jobs, unless an operator has one of them go on, which keeps both.
 """
 
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from enum import Enum, auto
 from typing import cast
 
@@ -49,16 +53,24 @@ def take_turn(world: World, job: Job) -> tuple[Turn, str]:
     item = ledger.table.get(key)
     try:
         if item is None:
-            ledger.table.put_new(key, ours)
+            ledger.table.put_new(key, ledger.dated(ours))
             return Turn.OURS, job.job_id
         holder = str(item["job_id"])
         turn = _turn(world, job, item)
         if turn is Turn.OURS and holder != job.job_id:
-            ledger.table.update(key, ours, expect={"job_id": Equals(holder)})
+            ledger.table.update(key, ledger.dated(ours), expect={"job_id": Equals(holder)})
     except ConditionFailed as failed:  # somebody else at the same moment, or our own write repeated
         holder = str((failed.item or {}).get("job_id", ""))
         return (Turn.OURS if holder == job.job_id else Turn.WAIT), holder
     return turn, holder
+
+
+def keep(world: World, job: Job) -> None:
+    """Remember who had the turn last as long as this job, which goes on."""
+    table, key = world.ledger.table, _key(job)
+    if item := table.get(key):
+        with suppress(ConditionFailed):  # it is somebody else's since: then it was dated just now
+            table.update(key, world.ledger.dated({}), expect={"job_id": Equals(item["job_id"])})
 
 
 def _turn(world: World, job: Job, item: Item) -> Turn:

@@ -82,6 +82,7 @@ def _standing(ledger: Ledger, account: str) -> tuple[Item | None, dict[str, int]
 
 
 def _write(ledger: Ledger, account: str, item: Item | None, changes: Item) -> bool:
+    changes = ledger.dated(changes)
     try:
         if item is None:
             ledger.table.put_new(_key(account), {**changes, "turn": 1})
