@@ -12,8 +12,10 @@ from batchdrop import operate
 from batchdrop.circuit import OPENS_AT
 from tests.simulation.cloud import DROPS
 from tests.simulation.faults import FEWEST, Plan, RandomPlan
-from tests.simulation.run import HOUR, Simulation, run
+from tests.simulation.run import DAY, HOUR, Simulation, run
 from tests.simulation.scenario import Scenario, one_batch, scenario
+from tests.simulation.test_retention import forget
+from tests.simulation.test_rows import place, places
 from tests.simulation.test_spans import whole
 
 
@@ -233,3 +235,65 @@ def test_a_held_job_gave_its_place_back_and_waits_for_one_when_it_is_to_send_aga
         simulation.drain()
         assert simulation.check() == []
         assert {job.outcome for job in simulation.jobs()} == {"completed_with_rejects"}
+
+
+def held_in_order(type_: str) -> Simulation:
+    """The vendor takes the load of a file, and the answer is lost."""
+    base = one_batch("hold")
+    chosen = replace(base, account={**base.account, "type": type_})
+    return Simulation(chosen, 0, Plan([(place(chosen, "submit", "http POST /import"), "reset_after")]))
+
+
+@pytest.mark.parametrize("type_", ["full", "delta"])
+def test_a_held_load_is_not_sent_again_once_a_newer_one_is_loaded_but_ends_as_the_operator_decides(type_: str) -> None:
+    with held_in_order(type_) as simulation:
+        simulation.watch.operated = True
+        key = simulation.drop()
+        simulation.drain()
+        (older,) = simulation.jobs()
+        assert older.outcome == "held"
+        simulation.cloud.put(key, b"id,name\n1,new\n")
+        simulation.kernel.run(simulation.kernel.now + HOUR)
+        (newer,) = [job for job in simulation.jobs() if job.job_id != older.job_id]
+        before, sent = simulation.table.items.copy(), simulation.vendor.commits
+        why = rf"a newer version of this file is loaded by job {newer.job_id}.*--abandon"
+        with pytest.raises(operate.CannotOperate, match=why):
+            operate.resolve(simulation.world, older.job_id, "resubmit")
+        assert simulation.table.items == before
+        operate.resolve(simulation.world, older.job_id, "abandon")
+        simulation.kernel.run(simulation.kernel.now + HOUR)
+        outcomes = {job.job_id: job.outcome for job in simulation.jobs()}
+        assert outcomes[older.job_id] != "held"
+        assert simulation.vendor.commits == sent
+
+
+def test_a_held_load_is_sent_again_where_none_is_newer() -> None:
+    with held_in_order("delta") as simulation:
+        simulation.watch.operated = True
+        simulation.drop()
+        simulation.drain()
+        operate.resolve(simulation.world, simulation.job.job_id, "resubmit")
+        simulation.drain()
+        assert simulation.job.outcome == "completed_with_rejects"
+        assert simulation.vendor.commits == 2
+
+
+def test_that_a_newer_one_is_loaded_is_known_as_long_as_the_held_one_is() -> None:
+    """Of two batches one is decided on late, and keeps the job; the newer load is more than 400 days old in the end."""
+    base = scenario("hold")
+    chosen = replace(base, account={**base.account, "type": "delta"})
+    sent = places(chosen, "submit", "http POST /import")
+    with Simulation(chosen, 0, Plan([(number, "reset_after") for number in sent])) as simulation:
+        simulation.watch.operated = True
+        key = simulation.drop()
+        simulation.drain()
+        (older,) = simulation.jobs()
+        simulation.cloud.put(key, b"id,name\n1,new\n")
+        simulation.kernel.run(simulation.kernel.now + HOUR)
+        simulation.kernel.now += 350 * DAY
+        operate.resolve(simulation.world, older.job_id, "abandon", batch=1)
+        simulation.kernel.run(simulation.kernel.now + HOUR)
+        simulation.kernel.now += 100 * DAY
+        forget(simulation)
+        with pytest.raises(operate.CannotOperate, match="a newer version of this file is loaded"):
+            operate.resolve(simulation.world, older.job_id, "resubmit")

@@ -67,6 +67,8 @@ def resolve(world: World, job_id_: str, decision: Decision, receipt: str = "", b
     batches = world.ledger.batches(job_id_)
     chosen = _chosen([b for b in batches if b.is_in_doubt], decision, batch)
     route = read_route(job.route, job.config, world.settings.allow_insecure)
+    if decision == "resubmit":
+        _unless_too_late(world, job, route)
     decisions = {b.n: _decision(world, route, b, decision, receipt) for b in chosen}
     _prolong(world, job, route)
     _set_aside_report(world, job)
@@ -74,6 +76,16 @@ def resolve(world: World, job_id_: str, decision: Decision, receipt: str = "", b
         if each.n in decisions or each.status.is_open or each.unasked:  # the others go on too, and are counted anew
             world.ledger.decide(each, decisions.get(each.n) or _as_it_stands(each))
     return _go_on(world, job, route, sends_again=decision == "resubmit")
+
+
+def _unless_too_late(world: World, job: Job, route: Route) -> None:
+    """Loads are in order: sent now, an older version would undo a newer one, and the job would end held once more."""
+    if order.matters(route) and (holder := order.newer(world, job)):
+        raise CannotOperate(
+            f"job {job.job_id} cannot be sent again: a newer version of this file is loaded by job {holder}, and must not "
+            f"be undone. Adopt what the vendor has, or `batchdrop resolve {job.job_id} --abandon`; to load this version "
+            "after all, drop it again"
+        )
 
 
 def _prolong(world: World, job: Job, route: Route) -> None:

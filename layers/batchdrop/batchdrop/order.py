@@ -65,6 +65,12 @@ def take_turn(world: World, job: Job) -> tuple[Turn, str]:
     return turn, holder
 
 
+def newer(world: World, job: Job) -> str:
+    """The job that began to load a newer version of the key: after that this one is not sent. None: an empty text."""
+    item = world.ledger.table.get(_key(job))
+    return str(item["job_id"]) if item and _turn(world, job, item) is Turn.OVER else ""
+
+
 def keep(world: World, job: Job) -> None:
     """Remember who had the turn last as long as this job, which goes on."""
     table, key = world.ledger.table, _key(job)
