@@ -9,6 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from batchdrop import operate
+from batchdrop.ledger import batch_key
+from batchdrop.ports import Key
 from batchdrop.words import BatchState
 from tests.simulation.faults import Plan
 from tests.simulation.run import HOUR, Simulation
@@ -97,6 +99,41 @@ def test_one_receipt_for_several_batches_and_a_batch_that_is_not_in_doubt_are_re
         with pytest.raises(operate.CannotOperate, match="batch 300001 is not in doubt; in doubt: 100001, 200001"):
             operate.resolve(simulation.world, job.job_id, "abandon", batch=300_001)
         assert (simulation.batches(), simulation.job) == (before, job)
+
+
+def test_a_receipt_that_another_batch_of_the_job_has_or_had_is_adopted_by_none() -> None:
+    with two_held() as simulation:
+        ended(simulation)
+        first, second = receipt_of(simulation, 1), receipt_of(simulation, 2)
+        assert decide(simulation, "adopt", 1, first) == "held"
+        before, job = simulation.batches(), simulation.job
+        why = rf"id {first} is a receipt of batch 1 of this job: give that of batch 2"
+        with pytest.raises(operate.CannotOperate, match=why):
+            operate.resolve(simulation.world, job.job_id, "adopt", first)
+        simulation.table.update(batch_key(job.job_id, 1), {"receipt": {"id": "i9"}, "orphans": [{"id": first}]})
+        with pytest.raises(operate.CannotOperate, match=why):
+            operate.resolve(simulation.world, job.job_id, "adopt", f'{{"id": "{first}"}}', 2)
+        assert (simulation.batches()[1], simulation.job) == (before[1], job)
+        simulation.table.update(batch_key(job.job_id, 1), {"receipt": {"id": first}}, remove=["orphans"])
+        assert decide(simulation, "adopt", 2, second).startswith("completed")
+
+
+def test_a_receipt_adopted_by_a_command_that_was_cut_off_is_adopted_by_the_same_command_given_again() -> None:
+    with one_held() as simulation:
+        ended(simulation)
+        simulation.watch.operated = True
+        receipt = receipt_of(simulation, 1)
+
+        def cut_off(key: Key, _before: object, _after: object) -> None:
+            if key.sk.startswith("batch#"):
+                raise KeyboardInterrupt
+
+        simulation.table.watchers.append(cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            operate.resolve(simulation.world, simulation.job.job_id, "adopt", receipt, 1)
+        simulation.table.watchers.remove(cut_off)
+        assert simulation.batches()[0].receipt == {"id": receipt}
+        assert decide(simulation, "adopt", 1, receipt) == "completed_with_rejects"
 
 
 def test_a_batch_in_doubt_at_the_deadline_is_looked_up_as_ever_once_another_is_decided_on() -> None:

@@ -69,6 +69,9 @@ def resolve(world: World, job_id_: str, decision: Decision, receipt: str = "", b
     route = read_route(job.route, job.config, world.settings.allow_insecure)
     if decision == "resubmit":
         _unless_too_late(world, job, route)
+    if decision == "adopt":
+        name = route.vendor.receipt_name
+        _unless_known(batches, chosen, name, _receipt(receipt, name)[name])
     decisions = {b.n: _decision(world, route, b, decision, receipt) for b in chosen}
     _prolong(world, job, route)
     _set_aside_report(world, job)
@@ -82,9 +85,9 @@ def _unless_too_late(world: World, job: Job, route: Route) -> None:
     """Loads are in order: sent now, an older version would undo a newer one, and the job would end held once more."""
     if order.matters(route) and (holder := order.newer(world, job)):
         raise CannotOperate(
-            f"job {job.job_id} cannot be sent again: a newer version of this file is loaded by job {holder}, and must not "
-            f"be undone. Adopt what the vendor has, or `batchdrop resolve {job.job_id} --abandon`; to load this version "
-            "after all, drop it again"
+            f"job {job.job_id} cannot be sent again: a newer version of this file is loaded by job {holder}, and must "
+            f"not be undone. Adopt what the vendor has, or `batchdrop resolve {job.job_id} --abandon`; to load this "
+            "version after all, drop it again"
         )
 
 
@@ -158,6 +161,20 @@ def _receipt(text: str, name: str) -> dict[str, str]:
 
 def _is_id(value: object) -> bool:
     return bool(value.strip()) if isinstance(value, str) else isinstance(value, int) and not isinstance(value, bool)
+
+
+def _unless_known(batches: list[Batch], chosen: list[Batch], name: str, id_: str) -> None:
+    """The vendor gives each batch an id of its own: what another has, or had, would be accounted for twice.
+
+    Where nothing is to be decided any more, a decision was cut off: then its batch has the receipt already.
+    """
+    others = [batch for batch in batches if chosen and batch not in chosen]
+    for batch in others:
+        if id_ in (known.get(name) for known in (batch.receipt, *batch.orphans)):
+            raise CannotOperate(
+                f"{name} {id_} is a receipt of batch {batch.n} of this job: give that of batch {chosen[0].n}, "
+                "or decide with --resubmit or --abandon"
+            )
 
 
 def _set_aside_report(world: World, job: Job) -> None:
