@@ -229,3 +229,54 @@ def test_a_job_that_a_version_before_held_keeps_its_rejects_through_an_update() 
         report = simulation.report()
         assert report["counts"]["rejected"] == len(report["rejects"]) == 1
         assert rejects(simulation) == rows
+
+
+# --- operators whose clocks are wrong ---
+
+
+def by_a_clock(simulation: Simulation, skew: float, what: Callable[[], object]) -> None:
+    simulation.world.clock.skew = skew
+    what()
+    simulation.world.clock.skew = 0.0
+
+
+@pytest.mark.parametrize("skew", [0.0, 24 * HOUR, -24 * HOUR])
+def test_a_job_canceled_by_a_wrong_clock_is_sent_again_when_an_operator_says_so(skew: float) -> None:
+    with one_held() as simulation:
+        simulation.drop()
+        waited_for(simulation, lambda: bool(simulation.jobs()) and bool(simulation.batches()))
+        job = simulation.job.job_id
+        by_a_clock(simulation, skew, lambda: operate.cancel(simulation.world, job))
+        simulation.drain()
+        assert simulation.report()["outcome"] == "held"
+        sent = oneshot(simulation).commits
+        assert decide(simulation, "resubmit", 1) != "held"
+        assert oneshot(simulation).commits == sent + 1
+
+
+@pytest.mark.parametrize("skew", [0.0, 24 * HOUR, -24 * HOUR])
+def test_a_resolved_job_is_canceled_by_whatever_clock(skew: float) -> None:
+    with one_held() as simulation:
+        ended(simulation)
+        simulation.watch.operated = True
+        job, sent = simulation.job.job_id, oneshot(simulation).commits
+        by_a_clock(simulation, 48 * HOUR, lambda: operate.resolve(simulation.world, job, "resubmit"))
+        by_a_clock(simulation, skew, lambda: operate.cancel(simulation.world, job))
+        assert simulation.job.stops
+        simulation.drain(hours=80)
+        assert oneshot(simulation).commits == sent
+
+
+@pytest.mark.parametrize("skew", [0.0, 24 * HOUR])
+def test_a_cancel_by_a_wrong_clock_has_the_vendor_asked_no_more_often_and_its_callback_heeded(skew: float) -> None:
+    with Simulation(scenario("lookup")) as simulation:
+        simulation.watch.operated = True
+        oneshot(simulation).vendor.seconds = 4 * HOUR
+        simulation.drop()
+        simulation.drain(hours=0.1)
+        by_a_clock(simulation, skew, lambda: operate.cancel(simulation.world, simulation.job.job_id))
+        simulation.drain()
+        assert simulation.check() == []
+        assert simulation.job.callback_at
+        assert simulation.job.outcome.startswith("completed")
+        assert sum(operation == "invoke poll" for _, operation, _ in simulation.gate.trace.calls) < 40

@@ -42,8 +42,10 @@ def cancel(world: World, job_id_: str) -> Job:
     """
     job = find(world, job_id_)
     now = world.ledger.now()
+    # An operator may have decided by a clock that is ahead of this one: what comes after that is later.
+    asked = {"cancel_at": max(now, job.reopened_at + 1), "hint_at": now}
     try:
-        job = world.ledger.change(job, {"cancel_at": now, "hint_at": now}, {"closed_at": Absent()})
+        job = world.ledger.change(job, asked, {"closed_at": Absent()})
     except ConditionFailed:
         raise CannotOperate(f"job {job_id_} has ended already: {find(world, job_id_).outcome}") from None
     if job.task_token:
@@ -127,7 +129,8 @@ def _go_on(world: World, job: Job, route: Route, *, sends_again: bool) -> Job:
             if span.packaged_at:
                 world.ledger.reopen_span(span)
     now, gone = world.ledger.now(), ("packaged_at",) if job.cancel_at else ("packaged_at", "failure")
-    changes = {"deadline_at": now + int(route.deadline * 1000), "reopened_at": now, "tries": 0}
+    reopened = max(now, job.cancel_at)  # the clock of whoever canceled it may be ahead of this one
+    changes = {"deadline_at": now + int(route.deadline * 1000), "reopened_at": reopened, "tries": 0}
     job = world.ledger.reopen(job, changes, gone if sends_again else ())
     world.workflow.start(job.execution, job.job_id)
     return job

@@ -22,7 +22,7 @@ from batchdrop.errors import (
 )
 from batchdrop.job import Batch, Job
 from batchdrop.notify import HINT_WINDOW_MS
-from batchdrop.ports import Absent, AbsentOrBelow
+from batchdrop.ports import Absent, AbsentOrBelow, Equals, Expect
 from batchdrop.route import Route, read_route
 from batchdrop.session import heeding, open_session
 from batchdrop.spans import Spans
@@ -254,7 +254,7 @@ class Supervision(Struct):
         return max(1.0, (self.job.deadline_at - self.world.ledger.now()) / 1000)
 
     def _wait(self, seconds: float) -> Next:
-        since_hint = (self.world.ledger.now() - self.job.hint_at) / 1000
+        since_hint = (self.world.ledger.now() - self._hinted_at()) / 1000
         if since_hint < HINT_WINDOW:
             return Next("wait", self._bounded(min(seconds, HINT_WINDOW)))
         bounded = self._bounded(seconds)
@@ -262,6 +262,19 @@ class Supervision(Struct):
         if fitting and self.route.calls_back and self.world.settings.notification_url:
             return Next("await", fitting)
         return Next("wait", bounded)
+
+    def _hinted_at(self) -> int:
+        """When somebody last asked for a look. By the clock of who canceled, that may be far ahead; then it is now.
+
+        Left as it is, it would keep the vendor's callbacks from being heeded until that time comes.
+        """
+        now, told = self.world.ledger.now(), self.job.hint_at
+        if told <= now + HINT_WINDOW_MS:
+            return told
+        with suppress(ConditionFailed):  # the job has ended meanwhile, or somebody asked again
+            as_it_was: dict[str, Expect] = {"hint_at": Equals(told), "closed_at": Absent()}
+            self.job = self.world.ledger.change(self.job, {"hint_at": now}, as_it_was)
+        return now
 
 
 def _of_unknown(batch: Batch, word: str) -> list[str]:
