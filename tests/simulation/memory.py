@@ -74,10 +74,12 @@ class MemoryTable:
         keys = sorted((k for k in self.items if k.pk == pk and k.sk.startswith(sk_prefix)), key=lambda k: k.sk)
         return [plain(self.items[k]) for k in keys]
 
-    def query_index(self, index: str, value: str, *, limit: int = 100, newest_first: bool = True) -> list[Item]:
+    def query_index(
+        self, index: str, value: str, *, limit: int = 100, newest_first: bool = True, since: int = 0
+    ) -> list[Item]:
         self._catch_up()
-        found = [item for item in self._indexed.values() if item.get(index) == value]
-        found.sort(key=lambda item: int(str(item["created_at"])), reverse=newest_first)
+        found = [item for item in self._indexed.values() if item.get(index) == value and _created(item) >= since]
+        found.sort(key=_created, reverse=newest_first)
         return [plain(item) for item in found[:limit]]
 
     def delete(self, key: Key) -> None:
@@ -98,6 +100,10 @@ class MemoryTable:
         for _, key, item in (c for c in self._coming if c[0] <= now):
             self._indexed[key] = item
         self._coming = [c for c in self._coming if c[0] > now]
+
+
+def _created(item: Item) -> int:
+    return int(str(item["created_at"]))
 
 
 def _holds(item: Item, name: str, expect: Expect) -> bool:

@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest.mock import patch
 
+import pytest
+
+from batchdrop.job import Job
 from tests.simulation import cloud
+from tests.simulation.asl import Execution
 from tests.simulation.cloud import DROPS
 from tests.simulation.run import HOUR, Simulation
 from tests.simulation.scenario import scenario
@@ -56,6 +60,48 @@ def test_a_job_without_an_execution_is_revived_however_many_drops_there_are() ->
         simulation.kernel.run(simulation.kernel.now + HOUR)
         now = next(each for each in simulation.jobs() if each.job_id == job.job_id)
         assert (now.run, now.outcome) == (2, "completed")
+
+
+def on_their_way(simulation: Simulation, number: int, *at: int) -> None:
+    """So many jobs with a live execution, claimed at these times in turn."""
+    for n in range(number):
+        claimed = at[n % len(at)]
+        job = Job(f"{n:032x}", "lookup", DROPS, f"k{n}", "v", claimed, claimed + int(24_000 * HOUR))
+        simulation.world.ledger.claim(job)
+        simulation.cloud.machine.executions[job.execution] = Execution(job.execution, {}, simulation.kernel.now)
+
+
+def stranded(simulation: Simulation, at: int) -> str:
+    """A job without an execution, claimed at that time, of a drop that is gone."""
+    job = Job("f" * 32, "lookup", DROPS, "stranded", "v", at, at + int(1000 * HOUR))
+    simulation.world.ledger.claim(job)
+    return job.job_id
+
+
+def has_another_run(simulation: Simulation, job_id: str) -> bool:
+    job = simulation.world.ledger.job(job_id)
+    return job is not None and job.run == 2
+
+
+def test_a_stranded_job_is_found_behind_a_thousand_older_ones_that_are_well() -> None:
+    with Simulation(scenario("lookup")) as simulation:
+        now = int(simulation.kernel.now * 1000)
+        on_their_way(simulation, 1100, now - 7_200_000, now - 7_200_001)
+        job_id = stranded(simulation, now - 3_600_000)
+        simulation.kernel.run(simulation.kernel.now + 0.5 * HOUR)
+        assert has_another_run(simulation, job_id)
+        assert simulation.world.metrics.counted["JobsOpen"] >= 1101
+
+
+@pytest.mark.parametrize("is_newest", [True, False])
+def test_it_is_found_by_the_sweeps_that_follow_where_one_has_no_time_for_all(is_newest: bool) -> None:
+    with of_short_sweeps("lookup") as simulation:
+        now = int(simulation.kernel.now * 1000)
+        on_their_way(simulation, MANY, *range(now - 7_200_000, now - 7_200_000 + MANY))
+        simulation.kernel.run(simulation.kernel.now + 0.5 * HOUR)  # some are looked at
+        job_id = stranded(simulation, now + 1 if is_newest else now - 7_200_000)
+        simulation.kernel.run(simulation.kernel.now + 3 * HOUR)
+        assert has_another_run(simulation, job_id)
 
 
 def test_the_files_of_sets_cost_a_sweep_no_call() -> None:

@@ -106,9 +106,11 @@ class GatedTable:
     def query(self, pk: str, sk_prefix: str = "") -> list[Item]:
         return self.gate.call("table.query", "read", lambda: self.table.query(pk, sk_prefix))
 
-    def query_index(self, index: str, value: str, *, limit: int = 100, newest_first: bool = True) -> list[Item]:
+    def query_index(
+        self, index: str, value: str, *, limit: int = 100, newest_first: bool = True, since: int = 0
+    ) -> list[Item]:
         def effect() -> list[Item]:
-            return self.table.query_index(index, value, limit=limit, newest_first=newest_first)
+            return self.table.query_index(index, value, limit=limit, newest_first=newest_first, since=since)
 
         return self.gate.call("table.query_index", "read", effect)
 

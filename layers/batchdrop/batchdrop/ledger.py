@@ -6,7 +6,7 @@ repeat, a lost reply), the failed condition shows our own mark and counts as suc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from msgspec import Struct
@@ -18,6 +18,7 @@ from batchdrop.ports import Absent, AbsentOrBelow, Clock, Equals, Expect, Item, 
 from batchdrop.words import BatchState
 
 JOB = "job"
+PAGE = 1000  # open jobs read at a time
 
 
 class LostOwnership(Exception):
@@ -137,9 +138,21 @@ class Ledger(Struct):
         item = self.table.update(self._key(batch), _stored(changes), remove=gone, expect=expect)
         return Batch.from_item(item)
 
-    def open_jobs(self, limit: int = 1000) -> list[Job]:
-        """Unfinished jobs, oldest first; the index may lag."""
-        return [Job.from_item(i) for i in self.table.query_index("open", "1", limit=limit, newest_first=False)]
+    def open_jobs(self, limit: int = 1000, since: int = 0) -> list[Job]:
+        """Unfinished jobs, oldest first, of those claimed since then; the index may lag."""
+        found = self.table.query_index("open", "1", limit=limit, newest_first=False, since=since)
+        return [Job.from_item(item) for item in found]
+
+    def each_open_job(self, since: int = 0) -> Iterator[Job]:
+        """The same, all there are, read page by page."""
+        page: list[Job] = []
+        while True:
+            seen = {job.job_id for job in page}  # several may be claimed in one millisecond
+            page = self.open_jobs(PAGE, since)
+            yield from (job for job in page if job.job_id not in seen)
+            if len(page) < PAGE:
+                return
+            since = max(page[-1].created_at, since + 1)
 
     def latest_open(self, limit: int = 100) -> list[Job]:
         """The latest unfinished jobs, newest first; the index may lag."""

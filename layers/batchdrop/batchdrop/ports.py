@@ -72,8 +72,11 @@ class Table(Protocol):
     def query(self, pk: str, sk_prefix: str = "") -> list[Item]:
         """All items of a partition, in sort-key order, strongly consistent."""
 
-    def query_index(self, index: str, value: str, *, limit: int = 100, newest_first: bool = True) -> list[Item]:
-        """Items of a secondary index (`open`: unfinished jobs; `listing`: all jobs by time); may lag."""
+    def query_index(
+        self, index: str, value: str, *, limit: int = 100, newest_first: bool = True, since: int = 0
+    ) -> list[Item]:
+        """Items of a secondary index (`open`: unfinished jobs; `listing`: all jobs by time), of those created since
+        then; may lag."""
 
     def delete(self, key: Key) -> None: ...
 

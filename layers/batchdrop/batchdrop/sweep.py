@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, partial
+from itertools import takewhile
 
 from msgspec import Struct
 from msgspec.structs import asdict
@@ -15,7 +16,7 @@ from batchdrop.ports import ObjectRef
 from batchdrop.route import Route
 from batchdrop.world import Invocation, World
 
-CURSOR = ("sweep", "cursor")  # where in the ledger it is kept how far the last sweep got, if not through
+CURSOR = ("sweep", "cursor")  # where in the ledger it is kept how far the last sweep got, with jobs and with drops
 KEPT_BACK = 0.1  # of its time, to end what it has begun
 WINDOW = 3 * 86400  # seconds: older objects were looked at by earlier sweeps
 
@@ -26,17 +27,18 @@ class Swept(Struct, frozen=True):
     drops_without_job: int
     jobs_without_execution: int
     vendor_orphans: int  # submissions begun and given up at vendors, of unfinished jobs, as far as there was time
-    jobs_open: int
-    jobs_overdue: int  # open though their deadline has passed, and the time it takes to write a report
+    jobs_open: int  # at least: those there was time to look at
+    jobs_overdue: int  # of these, open though their deadline has passed, and the time it takes to write a report
 
 
 def sweep(world: World, invocation: Invocation) -> Swept:
     """Look for what fell through, and put it back on its way: jobs first, they are few beside the drops."""
     whole = invocation.time_left()
     has_time = partial(_has_left, invocation, whole * KEPT_BACK)
-    jobs = world.ledger.open_jobs()
-    revived = sum(_put_back(world, job) for job in jobs if _has_left(invocation, whole / 2))
-    lost = _look_through(world, has_time)
+    before = world.ledger.recall(*CURSOR) or {}
+    since, half = int(str(before.get("jobs_since", 0))), partial(_has_left, invocation, whole / 2)
+    jobs, revived = _look_at_jobs(world, since, half)
+    lost = _look_through(world, str(before.get("after", "")), has_time)
     orphans = sum(_orphans(world, job) for job in jobs if has_time())
     late = world.ledger.now() - int(world.settings.sweep_age * 1000)
     found = Swept(lost, revived, orphans, len(jobs), sum(job.deadline_at < late for job in jobs))
@@ -69,13 +71,37 @@ def revive(world: World, execution: str) -> bool:
     return True
 
 
-def _look_through(world: World, has_time: Callable[[], bool]) -> int:
+def _look_at_jobs(world: World, since: int, has_time: Callable[[], bool]) -> tuple[list[Job], int]:
+    """Put back the jobs that are stranded: those it looked at, and how many of them it put back.
+
+    Where the time does not suffice for all, the next sweep begins with the one that is next, so that each has its turn.
+    """
+    jobs: list[Job] = []
+    revived = after = 0
+    for job in _in_turn(world, since):
+        if not has_time():
+            after = job.created_at
+            break
+        jobs.append(job)
+        revived += _put_back(world, job)
+    if after != since:
+        world.ledger.remember_instead(*CURSOR, {"jobs_since": after})
+    return jobs, revived
+
+
+def _in_turn(world: World, since: int) -> Iterator[Job]:
+    """All open jobs: those since then, and then the older ones."""
+    yield from world.ledger.each_open_job(since)
+    if since:
+        yield from takewhile(lambda job: job.created_at < since, world.ledger.each_open_job())
+
+
+def _look_through(world: World, before: str, has_time: Callable[[], bool]) -> int:
     """Take up the drops whose event never came; how many there were.
 
     Overwritten versions count: each of them was dropped. Where the time does not suffice for all, the next sweep goes
     on after the last key of which every version was looked at.
     """
-    before = str((world.ledger.recall(*CURSOR) or {}).get("after", ""))
     routes = cache(lambda name: route_of(world, name))
     in_a_set = cache(lambda folder: _has_marker(world, folder))
     after = key = before

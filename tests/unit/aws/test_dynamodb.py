@@ -124,6 +124,7 @@ def test_an_index_lists_newest_first_and_no_more_than_asked_for(table: DynamoTab
         table.put_new(Key(f"job#{n}", "job"), {"listing": "job", "open": "1", "created_at": n})
     assert [i["created_at"] for i in table.query_index("listing", "job", limit=2)] == [4, 3]
     assert [i["created_at"] for i in table.query_index("open", "1", newest_first=False)] == [0, 1, 2, 3, 4]
+    assert [i["created_at"] for i in table.query_index("open", "1", limit=2, newest_first=False, since=2)] == [2, 3]
 
 
 def test_what_was_removed_from_an_index_is_no_longer_listed(table: DynamoTable) -> None:

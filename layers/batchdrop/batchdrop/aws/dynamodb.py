@@ -63,13 +63,15 @@ class DynamoTable:
             condition, values = condition + " AND begins_with(sk, :sk)", values | {":sk": {"S": sk_prefix}}
         return self._all(KeyConditionExpression=condition, ExpressionAttributeValues=values, ConsistentRead=True)
 
-    def query_index(self, index: str, value: str, *, limit: int = 100, newest_first: bool = True) -> list[Item]:
+    def query_index(
+        self, index: str, value: str, *, limit: int = 100, newest_first: bool = True, since: int = 0
+    ) -> list[Item]:
         return self._all(
             limit,
             IndexName=index,
-            KeyConditionExpression="#k = :v",
-            ExpressionAttributeNames={"#k": _INDEX_KEYS[index][0]},
-            ExpressionAttributeValues={":v": {"S": value}},
+            KeyConditionExpression="#k = :v AND #t >= :t",
+            ExpressionAttributeNames={"#k": _INDEX_KEYS[index][0], "#t": _INDEX_KEYS[index][1]},
+            ExpressionAttributeValues={":v": {"S": value}, ":t": typed(since)},
             ScanIndexForward=not newest_first,
         )
 
