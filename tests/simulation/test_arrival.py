@@ -97,6 +97,45 @@ def test_a_set_whose_files_were_deleted_since_is_run_again_with_the_versions_it_
         assert second["drop"]["size"] == first["drop"]["size"]
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "why"),
+    [
+        ("haplo", "lookup", r"a set, but route haplo \(oneshot\) takes single files now: drop each of its files"),
+        ("ometria", "lookup", r"a set, but route ometria \(oneshot\) takes single files now"),
+        ("lookup", "haplo", r"a single file, but route lookup \(haplo\) takes sets only: drop a folder"),
+    ],
+)
+@pytest.mark.parametrize("only_rejected", [True, False])
+def test_a_drop_is_not_run_again_by_a_route_that_takes_drops_of_another_kind_now(
+    before: str, now: str, why: str, only_rejected: bool
+) -> None:
+    old, new = scenario(before), scenario(now)
+    with Simulation(old) as simulation:
+        simulation.watch.operated = True
+        simulation.drop()
+        simulation.drain()
+        simulation.routes[old.name] = new.whole_route()
+        simulation.secrets["vendor-main"] = dict(new.secret)
+        items, objects = simulation.table.items.copy(), simulation.objects.stored.copy()
+        if only_rejected and before != "lookup":
+            why = "was a set, whose rejects file holds"
+        with pytest.raises(operate.CannotOperate, match=why):
+            operate.rerun(simulation.world, simulation.job.job_id, only_rejected=only_rejected)
+        assert (simulation.table.items, simulation.objects.stored) == (items, objects)
+
+
+def test_a_set_is_run_again_by_a_route_that_takes_other_sets_now() -> None:
+    old, new = scenario("ometria"), scenario("haplo")
+    with Simulation(old) as simulation:
+        simulation.watch.operated = True
+        simulation.drop()
+        simulation.drain()
+        simulation.routes[old.name] = new.whole_route()
+        again = operate.rerun(simulation.world, simulation.job.job_id)
+        simulation.kernel.run(simulation.kernel.now + 9 * HOUR)
+        assert "control.json" in simulation.report(again)["reason"]
+
+
 def test_a_late_event_of_an_earlier_run_starts_no_second_execution_beside_the_live_one() -> None:
     chosen = scenario("hold")
     lost = places(chosen, "submit", "http POST /import")[0]

@@ -34,13 +34,12 @@ def claim_lost(world: World, drop: Drop, route: Route | None, problem: str) -> b
     return _claim(world, drop, route, problem, {})[1]
 
 
-def claim_again(world: World, drop: Drop, old: Job, *, same_content: bool = True) -> tuple[Job, bool]:
-    """Make another job of a drop, for an ended one; its execution will have it submitted. Returns it as it stands, and
-    whether this call made it.
+def claim_again(world: World, drop: Drop, old: Job, route: Route, *, same_content: bool = True) -> tuple[Job, bool]:
+    """Make another job of a drop, for an ended one, by its route as it is now; its execution will have it submitted.
+    Returns it as it stands, and whether this call made it.
 
     With the same content it is the next revision; a drop of what was not accepted is a job of its own.
     """
-    route = read_route(old.route, world.routes.get(old.route), world.settings.allow_insecure)
     job = _new_job(drop, route, "", {}, world.ledger.now())
     if same_content:
         job.job_id = job_id(drop.bucket, drop.key, f"{drop.version_id}#{old.revision + 1}")

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from batchdrop import order
 from batchdrop.again import again
-from batchdrop.arrive import claim_again
+from batchdrop.arrive import claim_again, makes_a_job
 from batchdrop.drop import Drop
 from batchdrop.errors import BatchdropError, ConditionFailed, ObjectGone
 from batchdrop.job import Batch, Job
@@ -203,16 +203,32 @@ def rerun(world: World, job_id_: str, *, only_rejected: bool = False) -> Job:
         raise CannotOperate(f"job {job_id_} has not ended: cancel it, or wait for its report")
     if old.ended() is JobOutcome.HELD:
         raise CannotOperate(f"job {job_id_} is held: decide with `batchdrop resolve {job_id_}` first")
+    route = read_route(old.route, world.routes.get(old.route), world.settings.allow_insecure)
     if only_rejected:
-        return claim_again(world, _drop_rejects(world, old), old, same_content=False)[0]
+        return claim_again(world, _drop_rejects(world, old, route), old, route, same_content=False)[0]
     drop = Drop(old.bucket, old.key, old.version_id, old.size, old.sequencer)
-    again, is_new = claim_again(world, drop, old)
+    _unless_of_another_kind(route, drop)
+    again, is_new = claim_again(world, drop, old, route)
     if not is_new:
         raise CannotOperate(f"job {job_id_} was run again before, as job {again.job_id}: rerun that one")
     return again
 
 
-def _drop_rejects(world: World, old: Job) -> Drop:
+def _unless_of_another_kind(route: Route, drop: Drop) -> None:
+    """The route may have got another destination since: the marker of a set is no file of records, nor a file a set."""
+    if makes_a_job(route, drop):
+        return
+    if drop.is_marker:
+        was, takes, what = "a set", "single files now", "each of its files by itself"
+    else:
+        was, takes, what = "a single file", "sets only", "a folder with all that belongs to it"
+    raise CannotOperate(
+        f"this would be {was}, but route {route.name} ({route.vendor.name}) takes {takes}: drop {what}, "
+        "with `batchdrop drop`"
+    )
+
+
+def _drop_rejects(world: World, old: Job, route: Route) -> Drop:
     if again(old) != "rejects":
         raise CannotOperate(_not_a_drop(old))
     bucket, place = world.settings.results_bucket, folder(old)
@@ -228,6 +244,7 @@ def _drop_rejects(world: World, old: Job) -> Drop:
     name = str(report["rejects_file"])
     found = world.objects.head(ObjectRef(bucket, place + name))
     key = f"drops/{old.route}/{old.job_id}.{name}"
+    _unless_of_another_kind(route, Drop(old.bucket, key, ""))
     mark = _mark(world, old)
     is_new = _put_new(world, found, old.bucket, key)
     ref = world.objects.head(ObjectRef(old.bucket, key))
