@@ -41,6 +41,7 @@ def test_the_readmes_walk_ends_as_it_says(rig: Rig, vendor: DataGroupSimulator, 
     [job] = re.findall(rf"^job (\w+), bucket {rig.drops}$", out, re.MULTILINE)
     assert "row_too_short" in out
     assert "2,Bob,Smith,,3,invalid,row_too_short," in (place / "mend.csv").read_text()
+    (place / "mend.csv").unlink()  # it is not written over
 
     report = rig.report(job)
     jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text("utf-8"))).validate(report)
