@@ -85,7 +85,7 @@ def rejects(
     file = Path(output)
     if output == "-" and json:
         raise Trouble("with --json, -o must name a file: standard output has room for one of the two", code=2)
-    if output != "-" and file.is_file():
+    if output != "-" and file.is_file() and file.stat().st_size:
         raise Trouble(f"{output} is there already, perhaps with what was mended: name another file, or remove it first")
     world = connect(on)
     found = _ended(world, job)

@@ -118,7 +118,7 @@ def test_a_drop_is_not_run_again_by_a_route_that_takes_drops_of_another_kind_now
         simulation.secrets["vendor-main"] = dict(new.secret)
         items, objects = simulation.table.items.copy(), simulation.objects.stored.copy()
         if only_rejected and before != "lookup":
-            why = "was a set, whose rejects file holds"
+            why = "went as a set, whose rejects file holds"
         with pytest.raises(operate.CannotOperate, match=why):
             operate.rerun(simulation.world, simulation.job.job_id, only_rejected=only_rejected)
         assert (simulation.table.items, simulation.objects.stored) == (items, objects)

@@ -48,7 +48,7 @@ def unnamed(batch: Batch, counts: Counts, matched: int) -> list[str]:
         return []
     count = counts.rejected - matched
     return [
-        f"batch {batch.n}: {count} rejected record(s) are not in the rejects file: the vendor names no id of theirs"
+        f"batch {batch.n}: {count} rejected record(s) are not in the rejects file: no id the vendor names is theirs"
     ]
 
 
@@ -57,7 +57,7 @@ def _of_success(
 ) -> tuple[Counts, bool, list[str]]:
     sent, told = batch.records, found.accepted is not None
     rejected = matched if found.rejected is None else found.rejected
-    accepted = found.accepted if found.accepted is not None else sent - rejected - already - astray
+    accepted = found.accepted if found.accepted is not None else sent - max(rejected, matched + astray) - already
     warnings = []
     if rejected < matched:
         warnings.append(

@@ -10,10 +10,11 @@ from batchdrop.job import Job
 # reading: they are mended in their own files, and sent with the `whole` set, or in a set of the same form that holds
 # only this `part`, where the vendor would import the others twice.
 Again = Literal["rejects", "whole", "part"]
+_BEFORE: dict[str, Again] = {"haplo": "part"}  # of jobs whose drop was looked into before this was kept
 
 
 def again(job: Job) -> Again:
     """By what is kept of the look into the drop."""
     if "entries" not in job.inspection:
         return "rejects"
-    return cast("Again", job.inspection.get("again", "whole"))
+    return cast("Again", job.inspection.get("again", _BEFORE.get(job.destination, "whole")))

@@ -296,7 +296,7 @@ def _dropped_before(old: Job, second: str) -> CannotOperate:
 
 def _not_a_drop(old: Job) -> str:
     """Why the rejects file of a set is not dropped again: its records are not in files that the vendor knows."""
-    why = f"job {old.job_id} was a set, whose rejects file holds the records of all its files: it is no drop itself"
+    why = f"job {old.job_id} went as a set, whose rejects file holds the records of all its files: it is no drop itself"
     if again(old) == "whole":
         return f"{why}. Mend them in your own files and drop the set again, or leave --only-rejected out"
     return f"{why}. Drop a set of the same form that holds only these records, each in a file of its own name"

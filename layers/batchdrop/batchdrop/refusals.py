@@ -47,7 +47,7 @@ class Refusals:
 
     def left(self) -> int:
         """How many there are of ids we never sent."""
-        return sum(1 for _ in self.verdicts.left())
+        return self.verdicts.count_left()
 
     def unmatched(self, limit: int = SAMPLE) -> list[dict[str, str]]:
         """Refusals of ids we never sent."""

@@ -58,6 +58,8 @@ def test_the_vendors_own_totals_go_before_ours() -> None:
 def test_refusals_that_name_no_record_leave_as_many_unconfirmed_where_accepted_is_inferred() -> None:
     counts, inferred, _ = fate(batch(BatchState.SUCCEEDED), Collected(), 3, 0, 2)
     assert (counts, inferred) == (Counts(accepted=5, invalid=2, rejected=3, unconfirmed=2), True)
+    counts, _, _ = fate(batch(BatchState.SUCCEEDED), Collected(rejected=3), 2, 0, 3)
+    assert counts == Counts(accepted=5, invalid=2, rejected=3, unconfirmed=2)
     counts, _, _ = fate(batch(BatchState.SUCCEEDED), Collected(), 3, 0, 10**6)
     assert counts == Counts(invalid=2, rejected=3, unconfirmed=7)
 

@@ -87,10 +87,10 @@ class Sherpa:
         ),
         "max_records": Field(
             "integer",
-            "records in a file: bounds the list of those not added",
+            "records in a file, of which more than 300,000 count as 300,000: bounds the list of those not added",
             100_000,
             minimum=1,
-            maximum=MOST_RECORDS,
+            maximum=1_000_000,  # as routes have it from before; more than MOST_RECORDS counts as so many
         ),
         "url_life": Field(
             "duration",
@@ -115,7 +115,7 @@ class Sherpa:
         return Output(
             format="csv" if as_csv else "json_array",
             max_bytes=_number(account["max_file_bytes"]),
-            max_records=_number(account["max_records"]),
+            max_records=min(_number(account["max_records"]), MOST_RECORDS),
             csv_quoting="strings",
             required=fields,
             id=fields,

@@ -86,9 +86,6 @@ class Columns:
         if "" in self.header:
             place = self.header.index("") + 1
             raise DropRefused("header", f"column {place} of the header has no name", line=1)
-        for index, name in enumerate(self.header):
-            if "\0" in name:
-                raise DropRefused("header", f"column {index + 1} of the header holds a NUL character", line=1)
         places = {c.path: c.index + 1 for c in self.used}
         for path, place in places.items():
             for length in range(1, len(path)):

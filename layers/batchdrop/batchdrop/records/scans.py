@@ -150,6 +150,8 @@ def _use_header(header: Sequence[str], spec: InputSpec, found: Found) -> None:
             " shorten the names; or is the first line no header, or input.delimiter not what separates the columns?",
             line=1,
         )
+    if place := next((n for n, name in enumerate(header, 1) if "\0" in name), 0):
+        raise DropRefused("header", f"column {place} of the header holds a NUL character", line=1)
     columns = Columns(header, spec)
     found.header = columns.header
     known = {name for c in columns.used for name in (c.source, c.name)} | set(spec.drop)

@@ -174,6 +174,12 @@ class Verdicts:
         while (number := _kernel().batchdrop_refusals_left(self.table, number + 1)) < len(self):
             yield self._told(number)[:2]
 
+    def count_left(self) -> int:
+        number, count = -1, 0
+        while (number := _kernel().batchdrop_refusals_left(self.table, number + 1)) < len(self):
+            count += 1
+        return count
+
     def id(self, number: int) -> str:
         return self._told(number)[0]
 
