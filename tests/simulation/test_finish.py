@@ -14,7 +14,7 @@ from batchdrop import operate
 from batchdrop.destinations.base import Collected
 from batchdrop.destinations.mediarithmics import Mediarithmics
 from batchdrop.errorfile import IdSpec, RejectLines
-from batchdrop.errors import Ambiguous, ObjectRefused
+from batchdrop.errors import Ambiguous, DropRefused, ObjectRefused
 from batchdrop.ports import ObjectRef, Request, Response
 from batchdrop.rejects_file import Progress
 from tests.simulation.cloud import RESULTS
@@ -186,6 +186,20 @@ def test_what_could_not_be_asked_without_a_route_is_asked_when_the_held_job_goes
 
 def _states(simulation: Simulation) -> list[str]:
     return [batch.state for batch in simulation.batches()] if simulation.jobs() else []
+
+
+@pytest.mark.parametrize("name", ["lookup", "spans"])
+def test_a_drop_that_an_update_would_refuse_has_its_report_all_the_same(name: str) -> None:
+    with Simulation(scenario(name)) as simulation:
+        simulation.drop()
+        waited = lambda: set(_states(simulation)) == {"succeeded"}  # noqa: E731
+        simulation.kernel.run(simulation.kernel.now + 4 * HOUR, waited)
+        with patch("batchdrop.records.columns.Columns._check_names", side_effect=DropRefused("header", "new", line=1)):
+            simulation.drain(hours=12)
+        assert simulation.check() == []
+        report = simulation.report()
+        assert (report["outcome"], report["counts"]["rejected"]) == ("completed_with_rejects", 1)
+        assert "the drop can no longer be read (new): its rejects have no lines" in report["warnings"]
 
 
 # --- results that are not to be had ---

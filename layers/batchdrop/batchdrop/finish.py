@@ -18,6 +18,7 @@ from batchdrop.entries import entries_of
 from batchdrop.errors import (
     Ambiguous,
     AuthExpired,
+    DropRefused,
     ObjectGone,
     ObjectRefused,
     ProvablyNotSent,
@@ -158,7 +159,10 @@ class Closing(Struct):
                 raise
             self._do_without_route(error)
             return
-        self.parcels = parcels_of(self.job, self.route, self.world.objects) if self.job.inspection else None
+        try:
+            self.parcels = parcels_of(self.job, self.route, self.world.objects) if self.job.inspection else None
+        except DropRefused as error:  # by a check that came with an update, after the drop had been looked into
+            self.warnings.append(f"the drop can no longer be read ({error}): its rejects have no lines")
 
     def _do_without_route(self, error: RouteError) -> None:
         why = f"the route, as it was when the job began, is no longer valid in this deployment: {error}"
@@ -183,7 +187,9 @@ class Closing(Struct):
         if self._is_late():
             raise OutOfTime
         collected, refusals = self._collect(batch)
-        tally, part, lost = self._match(batch, self.parcels, refusals) if self.parcels else (Tally(), "", [])
+        tally, part, lost = (
+            self._match(batch, self.parcels, refusals) if self.parcels else (_counted(collected), "", [])
+        )
         counts, inferred, odd = fate(batch, collected, tally.matched, tally.already, tally.astray)
         warnings = [
             *batch.warnings,
@@ -349,6 +355,11 @@ class Closing(Struct):
         told = ("job_id", "route", "destination", "outcome", "reason", "counts", "drop", "revision")
         where = {"bucket": self.world.settings.results_bucket, "key": f"{folder(self.job)}report.json"}
         self.world.events.publish("Job Finished", {k: document[k] for k in told} | {"report": where})
+
+
+def _counted(collected: Collected | None) -> Tally:
+    """Refusals of a drop that cannot be read: each is taken to be of a record."""
+    return Tally(matched=len(Refusals(collected.rejects)) if collected else 0)
 
 
 def _whole(batch: Batch) -> tuple[str, str, str] | None:
