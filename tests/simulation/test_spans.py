@@ -252,6 +252,14 @@ def test_a_worker_that_comes_late_waits_for_whoever_finishes_the_job() -> None:
     assert simulation.report()["counts"]["unprocessed"] == 2
 
 
+def test_a_job_is_not_finished_while_a_span_of_it_is_submitted() -> None:
+    _, calls = _late_while_finishing([])
+    sent = next(n for n, call in enumerate(calls) if call[0] == "submit" and call[1].startswith("http POST /import"))
+    simulation, _ = _late_while_finishing([(sent, "delay")])
+    counts = simulation.report()["counts"]
+    assert (counts["unprocessed"], counts["records"]) == (1, 2)
+
+
 def test_a_worker_stops_between_two_batches_of_a_canceled_job() -> None:
     chosen = scenario("spans")
     last_but_one = next(n for n, call in enumerate(run(chosen).calls) if call[1].endswith("-300001"))
