@@ -187,9 +187,7 @@ class Closing(Struct):
         if self._is_late():
             raise OutOfTime
         collected, refusals = self._collect(batch)
-        tally, part, lost = (
-            self._match(batch, self.parcels, refusals) if self.parcels else (_counted(collected), "", [])
-        )
+        tally, part, lost = self._match(batch, refusals)
         counts, inferred, odd = fate(batch, collected, tally.matched, tally.already, tally.astray)
         warnings = [
             *batch.warnings,
@@ -245,8 +243,11 @@ class Closing(Struct):
         unknown = self.route is None or self.route.vendor.names_rejects
         return Collected(unknown=unknown, warnings=[f"batch {batch.n}: RESULT_UNREADABLE: {error}"])
 
-    def _match(self, batch: Batch, parcels: Parcels, refusals: Refusals) -> tuple[Tally, str, list[str]]:
+    def _match(self, batch: Batch, refusals: Refusals) -> tuple[Tally, str, list[str]]:
         """What was found, the part of the rejects file it is in (none where nothing is to be told), and warnings."""
+        parcels = self.parcels
+        if parcels is None:  # of a drop that cannot be read each refusal is taken to be of a record
+            return Tally(matched=len(refusals)), "", []
         tally, whole = Tally(hashes_ids=self.route is not None and self.route.hash_ids), _whole(batch)
         if not (len(refusals) or batch.invalid or whole):
             return tally, "", []
@@ -355,11 +356,6 @@ class Closing(Struct):
         told = ("job_id", "route", "destination", "outcome", "reason", "counts", "drop", "revision")
         where = {"bucket": self.world.settings.results_bucket, "key": f"{folder(self.job)}report.json"}
         self.world.events.publish("Job Finished", {k: document[k] for k in told} | {"report": where})
-
-
-def _counted(collected: Collected | None) -> Tally:
-    """Refusals of a drop that cannot be read: each is taken to be of a record."""
-    return Tally(matched=len(Refusals(collected.rejects)) if collected else 0)
 
 
 def _whole(batch: Batch) -> tuple[str, str, str] | None:

@@ -60,9 +60,9 @@ class Ledger(Struct):
 
     def claim(self, job: Job) -> tuple[Job, bool]:
         """Write the job unless it is there; returns it as it stands, and whether this call wrote it."""
-        listed = {"open": "1", "listing": "job", "expires_at": job.created_at // 1000 + RETENTION}
+        item = self.dated(job.to_item() | {"open": "1", "listing": "job"})
         try:
-            self.table.put_new(job_key(job.job_id), job.to_item() | listed)
+            self.table.put_new(job_key(job.job_id), item)
         except ConditionFailed as failed:
             found = Job.from_item(failed.item or {})
             ours = bool(job.owner) and found.owner == job.owner  # our own write, repeated by the SDK
@@ -138,17 +138,13 @@ class Ledger(Struct):
         item = self.table.update(self._key(batch), _stored(changes), remove=gone, expect=expect)
         return Batch.from_item(item)
 
-    def open_jobs(self, limit: int = 1000, since: int = 0) -> list[Job]:
-        """Unfinished jobs, oldest first, of those claimed since then; the index may lag."""
-        found = self.table.query_index("open", "1", limit=limit, newest_first=False, since=since)
-        return [Job.from_item(item) for item in found]
-
-    def each_open_job(self, since: int = 0) -> Iterator[Job]:
-        """The same, all there are, read page by page."""
+    def open_jobs(self, since: int = 0) -> Iterator[Job]:
+        """All unfinished jobs claimed since then, oldest first, read page by page; the index may lag."""
         page: list[Job] = []
         while True:
             seen = {job.job_id for job in page}  # several may be claimed in one millisecond
-            page = self.open_jobs(PAGE, since)
+            found = self.table.query_index("open", "1", limit=PAGE, newest_first=False, since=since)
+            page = [Job.from_item(item) for item in found]
             yield from (job for job in page if job.job_id not in seen)
             if len(page) < PAGE:
                 return

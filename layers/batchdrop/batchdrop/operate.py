@@ -208,10 +208,10 @@ def rerun(world: World, job_id_: str, *, only_rejected: bool = False) -> Job:
         return claim_again(world, _drop_rejects(world, old, route), old, route, same_content=False)[0]
     drop = Drop(old.bucket, old.key, old.version_id, old.size, old.sequencer)
     _unless_of_another_kind(route, drop)
-    again, is_new = claim_again(world, drop, old, route)
+    second, is_new = claim_again(world, drop, old, route)
     if not is_new:
-        raise CannotOperate(f"job {job_id_} was run again before, as job {again.job_id}: rerun that one")
-    return again
+        raise CannotOperate(f"job {job_id_} was run again before, as job {second.job_id}: rerun that one")
+    return second
 
 
 def _unless_of_another_kind(route: Route, drop: Drop) -> None:

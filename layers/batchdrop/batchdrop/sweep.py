@@ -39,9 +39,9 @@ def sweep(world: World, invocation: Invocation) -> Swept:
     since, half = int(str(before.get("jobs_since", 0))), partial(_has_left, invocation, whole / 2)
     jobs, revived = _look_at_jobs(world, since, half)
     lost = _look_through(world, str(before.get("after", "")), has_time)
-    orphans = sum(_orphans(world, job) for job in jobs if has_time())
+    orphans = sum(_orphans(world, job_id) for job_id in jobs if has_time())
     late = world.ledger.now() - int(world.settings.sweep_age * 1000)
-    found = Swept(lost, revived, orphans, len(jobs), sum(job.deadline_at < late for job in jobs))
+    found = Swept(lost, revived, orphans, len(jobs), sum(deadline_at < late for deadline_at in jobs.values()))
     world.metrics.count("SweepFinds", lost + revived)
     for name, value in asdict(found).items():
         world.metrics.count("".join(word.title() for word in name.split("_")), value)
@@ -52,8 +52,8 @@ def _has_left(invocation: Invocation, seconds: float) -> bool:
     return invocation.time_left() > seconds
 
 
-def _orphans(world: World, job: Job) -> int:
-    return sum(len(batch.orphans) for batch in world.ledger.batches(job.job_id))
+def _orphans(world: World, job_id: str) -> int:
+    return sum(len(batch.orphans) for batch in world.ledger.batches(job_id))
 
 
 def revive(world: World, execution: str) -> bool:
@@ -71,18 +71,20 @@ def revive(world: World, execution: str) -> bool:
     return True
 
 
-def _look_at_jobs(world: World, since: int, has_time: Callable[[], bool]) -> tuple[list[Job], int]:
-    """Put back the jobs that are stranded: those it looked at, and how many of them it put back.
+def _look_at_jobs(world: World, since: int, has_time: Callable[[], bool]) -> tuple[dict[str, int], int]:
+    """Put back the jobs that are stranded: the deadlines of those it looked at, by id, and how many it put back.
+
+    Whole jobs are not kept: there may be very many, and that of a set is large.
 
     Where the time does not suffice for all, the next sweep begins with the one that is next, so that each has its turn.
     """
-    jobs: list[Job] = []
+    jobs: dict[str, int] = {}
     revived = after = 0
     for job in _in_turn(world, since):
         if not has_time():
             after = job.created_at
             break
-        jobs.append(job)
+        jobs[job.job_id] = job.deadline_at
         revived += _put_back(world, job)
     if after != since:
         world.ledger.remember_instead(*CURSOR, {"jobs_since": after})
@@ -91,9 +93,9 @@ def _look_at_jobs(world: World, since: int, has_time: Callable[[], bool]) -> tup
 
 def _in_turn(world: World, since: int) -> Iterator[Job]:
     """All open jobs: those since then, and then the older ones."""
-    yield from world.ledger.each_open_job(since)
+    yield from world.ledger.open_jobs(since)
     if since:
-        yield from takewhile(lambda job: job.created_at < since, world.ledger.each_open_job())
+        yield from takewhile(lambda job: job.created_at < since, world.ledger.open_jobs())
 
 
 def _look_through(world: World, before: str, has_time: Callable[[], bool]) -> int:

@@ -168,7 +168,7 @@ def test_a_job_ends_once(bench: Bench) -> None:
     bench.clock.at += 5
     again = bench.ledger.close(job(), {"outcome": "failed"})
     assert (again.outcome, again.closed_at) == ("completed", int(NOW * 1000))
-    assert bench.ledger.open_jobs() == []
+    assert list(bench.ledger.open_jobs()) == []
     assert [j.job_id for j in bench.ledger.jobs()] == ["j"]
 
 

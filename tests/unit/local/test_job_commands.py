@@ -170,10 +170,15 @@ def test_a_job_that_has_not_ended_has_no_report_yet(run: Run, shop: Shop) -> Non
     assert "has not ended yet: batchdrop wait j1" in done.err
 
 
-def test_rejects_are_fetched_byte_for_byte(run: Run, shop: Shop, tmp_path: Path) -> None:
+def with_rejects(shop: Shop, email: str) -> None:
+    """A job of which one record was not accepted."""
     job = shop.job(outcome="completed_with_rejects")
     shop.put_result(job, "report.json", json.dumps(REPORT))
-    shop.put_result(job, "rejects.csv", "email,batchdrop_line\né@example.org,3\n")
+    shop.put_result(job, "rejects.csv", f"email,batchdrop_line\n{email},3\n")
+
+
+def test_rejects_are_fetched_byte_for_byte(run: Run, shop: Shop, tmp_path: Path) -> None:
+    with_rejects(shop, "é@example.org")
     assert run("rejects", "j1", "-o", tmp_path / "mend.csv").code == 0
     assert "is there already" in run("rejects", "j1", "-o", tmp_path / "mend.csv").err
     assert (tmp_path / "mend.csv").read_text() == "email,batchdrop_line\né@example.org,3\n"
@@ -182,9 +187,7 @@ def test_rejects_are_fetched_byte_for_byte(run: Run, shop: Shop, tmp_path: Path)
 def test_rejects_go_to_standard_output_only_where_that_is_all_that_is_asked_for(
     run: Run, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = shop.job(outcome="completed_with_rejects")
-    shop.put_result(job, "report.json", json.dumps(REPORT))
-    shop.put_result(job, "rejects.csv", "email,batchdrop_line\na@example.org,3\n")
+    with_rejects(shop, "a@example.org")
     done = run("rejects", "j1", "-o", "-", "--json")
     assert done.code == 2
     assert "with --json, -o must name a file" in done.err
@@ -197,9 +200,7 @@ def test_rejects_go_to_standard_output_only_where_that_is_all_that_is_asked_for(
 def test_rejects_that_cannot_be_written_whole_are_not_left_in_part(
     run: Run, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = shop.job(outcome="completed_with_rejects")
-    shop.put_result(job, "report.json", json.dumps(REPORT))
-    shop.put_result(job, "rejects.csv", "email,batchdrop_line\na@example.org,3\n")
+    with_rejects(shop, "a@example.org")
 
     def disk_full(_: object, file: BinaryIO) -> None:
         file.write(b"email")

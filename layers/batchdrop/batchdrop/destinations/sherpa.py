@@ -87,7 +87,8 @@ class Sherpa:
         ),
         "max_records": Field(
             "integer",
-            "records in a file, of which more than 300,000 count as 300,000: bounds the list of those not added",
+            f"records in a file, of which more than {MOST_RECORDS:,} count as {MOST_RECORDS:,}: bounds the list of "
+            "those not added",
             100_000,
             minimum=1,
             maximum=1_000_000,  # as routes have it from before; more than MOST_RECORDS counts as so many
