@@ -36,6 +36,11 @@ def fake_aws_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """A file's bytes name no test: gzip's hold the second of their making, and workers must agree on the names."""
+    return argname if isinstance(val, bytes) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest lanes first, so that no worker is left alone with one: see `Lanes`."""
     items.sort(key=lambda item: not item.nodeid.startswith(LANES))
