@@ -270,10 +270,7 @@ const Parser = struct {
             '"' => _ = try self.string(),
             '{' => try self.object(depth + 1, active),
             '[' => try self.array(depth + 1),
-            't' => try self.word("true"),
-            'f' => try self.word("false"),
-            'n' => try self.word("null"),
-            else => self.at = number.end(self.in, self.at) orelse return error.Careful,
+            else => self.at = simple(self.in, self.at) orelse return error.Careful,
         }
     }
 
@@ -289,6 +286,7 @@ const Parser = struct {
             return;
         }
         while (true) {
+            if (self.is_alike and !(depth == 1 and self.spec.renamed_count > 0)) self.pass(object_number, depth, active);
             if (self.key_count == MOST_KEYS) return error.Careful;
             const slot = &self.seen[self.seen_at]; // the last one is of use for one key after the other
             if (!self.isAsBefore(slot, object_number, depth, active)) {
@@ -330,6 +328,21 @@ const Parser = struct {
             if (mark == ']') return;
             if (mark != ',') return error.Careful;
         }
+    }
+
+    /// Pass the keys that the record before had here, after the same keys, with simple values that nobody wants: as a
+    /// rule all but a few, and never the last one of an object.
+    fn pass(self: *Parser, object_number: usize, depth: u32, active: u32) void {
+        const first = self.seen_at;
+        const last = @max(first, @min(self.seen_count, first + MOST_KEYS - self.key_count));
+        for (self.seen[first..last], self.keys[self.key_count..][0 .. last - first]) |*seen, *key| {
+            if (seen.object != object_number or seen.depth != depth or seen.active != active or seen.is_wanted) break;
+            self.at = passed(self.in, self.at, seen.text) orelse break;
+            self.space();
+            key.* = seen.key;
+            self.seen_at += 1;
+        }
+        self.key_count += self.seen_at - first;
     }
 
     /// Whether here is the key that the record before had here, after the same keys: it was looked at already.
@@ -489,11 +502,6 @@ const Parser = struct {
         return sum;
     }
 
-    fn word(self: *Parser, comptime text: []const u8) Failure!void {
-        if (!std.mem.startsWith(u8, self.in[self.at..], text)) return error.Careful;
-        self.at += text.len;
-    }
-
     inline fn space(self: *Parser) void {
         if (self.at < self.in.len and self.in[self.at] <= ' ') self.spaces();
     }
@@ -508,6 +516,32 @@ const Parser = struct {
         return if (self.at < self.in.len) self.in[self.at] else 0;
     }
 };
+
+/// The place behind the comma, if here stand this key, a simple value and a comma.
+inline fn passed(in: []const u8, start: usize, key: []const u8) ?usize {
+    const begun = start + key.len;
+    if (begun > in.len or !same(in[start..begun], key)) return null;
+    const end = simple(in, begun) orelse return null;
+    return if (end < in.len and in[end] == ',') end + 1 else null;
+}
+
+/// The end of a value that is neither object nor array and has no escapes.
+inline fn simple(in: []const u8, at: usize) ?usize {
+    switch (if (at < in.len) in[at] else 0) {
+        '"' => {
+            const end = find(in, at + 1, .{ '"', '\\' });
+            return if (end < in.len and in[end] == '"') end + 1 else null;
+        },
+        't' => return wordEnd(in, at, "true"),
+        'f' => return wordEnd(in, at, "false"),
+        'n' => return wordEnd(in, at, "null"),
+        else => return number.end(in, at),
+    }
+}
+
+fn wordEnd(in: []const u8, at: usize, comptime word: []const u8) ?usize {
+    return if (std.mem.startsWith(u8, in[at..], word)) at + word.len else null;
+}
 
 fn isSpace(c: u8) bool {
     return c == ' ' or c == '\n' or c == '\r' or c == '\t';

@@ -6,7 +6,6 @@ import io
 import re
 import struct
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, cast
 
@@ -60,7 +59,7 @@ class _Entry:
         yield self._local()
         packer = zlib_ng.compressobj(_LEVEL, zlib_ng.DEFLATED, -15, 9)
         for chunk in in_blocks(chunks, _CHUNK):  # what comes out of the packer depends on what goes in at once
-            self.crc = zlib.crc32(chunk, self.crc)
+            self.crc = zlib_ng.crc32(chunk, self.crc)
             self.size += len(chunk)
             if piece := packer.compress(chunk):
                 self.packed += len(piece)
