@@ -203,6 +203,13 @@ def test_json_records_that_are_no_sound_objects_are_invalid_and_the_rest_goes_on
     assert len(sent(data)) == before + 2
 
 
+@pytest.mark.acceptance("B9")
+def test_a_text_without_end_is_looked_through_once() -> None:
+    """Each of its escaped quotes may look like the begin of a text: this record would take hours."""
+    endless = b'{"id":1,"a":' + b"[" * 65 + b'"' + b'\\"' * 1_000_000
+    assert problems(endless + b'\n{"id":2}\n') == [(1, "too_deep")]
+
+
 def test_a_broken_last_line_is_one_invalid_record() -> None:
     assert problems(b'{"id":1}\n{"id":2}\n{"id":') == [(3, "syntax")]
 

@@ -13,7 +13,7 @@ import msgspec
 from batchdrop.records.model import Problem
 
 MAX_DIGITS = 1000  # of one number; a longer one is a mistake, and some readers take quadratic time for it
-_BRACKETS = re.compile(rb'"(?:[^"\\]++|\\[\s\S])*+"|[{}\[\]]')
+_BRACKETS = re.compile(rb'"(?:[^"\\]++|\\[\s\S])*+"?|[{}\[\]]')
 _COLON = re.compile(rb"\s*:")
 _raw = msgspec.json.Decoder(msgspec.Raw)
 
