@@ -131,9 +131,10 @@ class Closing(Struct):
             return self._later("again", 0)
 
     def _is_to_be_asked(self, batches: list[Batch]) -> bool:
-        """Whether the vendor is still at it, with time left to ask it: whoever says that all is over is mistaken."""
+        """Whether the vendor is still at it, or may be, with time left to ask: whoever says all is over is mistaken."""
         is_early = self.route is not None and self.world.ledger.now() < self.job.deadline_at
-        return is_early and any(batch.status is BatchState.SUBMITTED for batch in batches)
+        looks_up = not self.job.packaged_at  # of a canceled job only what is in doubt
+        return is_early and any(b.status is BatchState.SUBMITTED or (looks_up and b.is_unanswered) for b in batches)
 
     def _later(self, next_: str, seconds: int, tries: int = 0) -> Finished:
         self.world.ledger.release(self.job, self.invocation.owner, {"finish_tries": tries})

@@ -77,6 +77,7 @@ class Session(Struct):
     members: Mapping[str, Payload] = field(default_factory=dict)  # a set's files by name, where the vendor wants files
     transient: dict[str, str] = field(default_factory=dict)  # values that must not be recorded, e.g. an upload URL
     siblings: Sequence[Batch] = ()  # the batches of the job (or span) so far, while one is being submitted
+    only_asks: bool = False  # the job was canceled: a look-up must do nothing by which an import could begin
 
     @property
     def base_url(self) -> str:
@@ -118,7 +119,8 @@ class Step(Struct, frozen=True):
     """One call of the submission. `run` returns what is to be recorded of it.
 
     `needs` names transient values an earlier step makes: where one is missing (another invocation made it), the
-    submission goes back to `again_from`, which is also where a new attempt starts.
+    submission goes back to `again_from`, which is also where a new attempt starts. `reconcile` may repeat the call
+    where that settles it without harm, but not in a session that only asks.
     """
 
     name: str
