@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from batchdrop import order
 from batchdrop.account import fate, never_taken, outcome_of, refused_whole, unnamed
 from batchdrop.destinations.base import Collected
 from batchdrop.entries import entries_of
@@ -323,7 +324,8 @@ class Closing(Struct):
             rejects.told.most(),
             now=self.world.ledger.now(),
         )
-        document = publish(self.world, self.job, document, writer.name)
+        in_order = self.route is not None and order.matters(self.route)
+        document = publish(self.world, self.job, document, writer.name, in_order=in_order)
         rejects.forget()
         return self._close(document)
 

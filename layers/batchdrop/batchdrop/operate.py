@@ -70,7 +70,7 @@ def resolve(world: World, job_id_: str, decision: Decision, receipt: str = "", b
     chosen = _chosen([b for b in batches if b.is_in_doubt], decision, batch)
     route = read_route(job.route, job.config, world.settings.allow_insecure)
     if decision == "resubmit":
-        _unless_too_late(world, job, route)
+        _unless_too_late(world, job)
     if decision == "adopt":
         name = route.vendor.receipt_name
         _unless_known(batches, chosen, name, _receipt(receipt, name)[name])
@@ -83,9 +83,16 @@ def resolve(world: World, job_id_: str, decision: Decision, receipt: str = "", b
     return _go_on(world, job, route, sends_again=decision == "resubmit")
 
 
-def _unless_too_late(world: World, job: Job, route: Route) -> None:
+def overtaken_by(world: World, job: Job) -> str:
+    """The job that has loaded a newer version of a held one's file, where that matters; after it this one is not sent
+    again. None: an empty text."""
+    route = read_route(job.route, job.config, world.settings.allow_insecure)
+    return order.newer(world, job) if order.matters(route) else ""
+
+
+def _unless_too_late(world: World, job: Job) -> None:
     """Loads are in order: sent now, an older version would undo a newer one, and the job would end held once more."""
-    if order.matters(route) and (holder := order.newer(world, job)):
+    if holder := overtaken_by(world, job):
         raise CannotOperate(
             f"job {job.job_id} cannot be sent again: a newer version of this file is loaded by job {holder}, and must "
             f"not be undone. Adopt what the vendor has, or `batchdrop resolve {job.job_id} --abandon`; to load this "

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 import pytest
 
+from batchdrop import order
 from batchdrop.places import iso
 from batchdrop.words import Counts
 from tests.unit.local.conftest import NOW, Run, Shop
@@ -153,6 +154,31 @@ def test_a_report_about_one_record_says_record(run: Run, shop: Shop) -> None:
     counts = Counts(accepted=1).as_dict()
     shop.put_result(shop.job(outcome="completed"), "report.json", json.dumps(REPORT | {"counts": counts}))
     assert "records:  1 record: 1 accepted\n" in run("report", "j1").out
+
+
+LOAD = {
+    "destination": "ometria",
+    "account": {"domain_key": "shop", "location_key": "eu", "type": "full"},
+    "secret": "s",
+}
+
+
+@pytest.mark.parametrize(
+    ("config", "is_named"), [(LOAD, False), (LOAD | {"account": {}}, True)], ids=["valid", "a route that no longer is"]
+)
+def test_the_report_of_a_held_load_does_not_say_to_send_it_again_once_a_newer_one_is_loaded(
+    run: Run, shop: Shop, config: dict[str, object], is_named: bool
+) -> None:
+    job = shop.job(outcome="held", config=config, sequencer="01")
+    advised = ["It did not: `batchdrop resolve j1 --resubmit`, as long as no newer version of this file is loaded."]
+    told = REPORT | {"job_id": "j1", "outcome": "held", "what_next": advised}
+    shop.put_result(job, "report.json", json.dumps(told))
+    assert f"next: {advised[0]}" in run("report", "j1").out
+    shop.ledger.table.put_new(order._key(job), {"job_id": "j2", "version_id": "v2", "sequencer": "02"})
+    said = run("report", "j1").out
+    assert ("--resubmit" in said) == is_named
+    assert ("a newer version of this file is loaded by job j2" in said) != is_named
+    assert ("--abandon" in said) != is_named
 
 
 @pytest.mark.parametrize("words", [["report"], ["rejects", "-o", "-"]])
