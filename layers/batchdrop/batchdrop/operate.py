@@ -9,6 +9,7 @@ from typing import Any, Literal
 from batchdrop import order
 from batchdrop.again import again
 from batchdrop.arrive import claim_again, makes_a_job
+from batchdrop.destinations.base import LONGEST_ID, id_of
 from batchdrop.drop import Drop
 from batchdrop.errors import BatchdropError, ConditionFailed, ObjectGone
 from batchdrop.job import Batch, Job
@@ -162,15 +163,12 @@ def _receipt(text: str, name: str) -> dict[str, str]:
     except ValueError:
         data = text
     given = data if isinstance(data, dict) else {name: text if isinstance(data, float) else data}
-    found = {str(key): str(value).strip() for key, value in given.items() if _is_id(value)}
-    if len(found) < len(given) or not found.get(name):
+    found = {str(key): id_of(value) for key, value in given.items()}
+    if not (all(found.values()) and found.get(name)):
         what = f'the vendor\'s {name}, or JSON such as {{"{name}": "…"}}'
-        raise CannotOperate(f"a receipt to adopt is {what}; ids are text that is not empty, or whole numbers")
+        ids = f"ids are whole numbers, or text of 1 to {LONGEST_ID} printable characters other than . and .."
+        raise CannotOperate(f"a receipt to adopt is {what}; {ids}")
     return found
-
-
-def _is_id(value: object) -> bool:
-    return bool(value.strip()) if isinstance(value, str) else isinstance(value, int) and not isinstance(value, bool)
 
 
 def _unless_known(batches: list[Batch], chosen: list[Batch], name: str, id_: str) -> None:

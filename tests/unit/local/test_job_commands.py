@@ -322,7 +322,8 @@ def test_one_of_several_batches_in_doubt_is_decided_on_by_its_number(run: Run, s
 @pytest.mark.parametrize(
     "receipt",
     ['{"batch_id": null}', '{"batch_id": " "}', '{"batch_id": 1.5}', '{"batch_id": true}', '{"batch_id": ["a"]}',
-     '{"batch_id": "a", "job_id": null}', '{"job_id": "a"}', "{}", "null", "true", "[1]", " ", ""],
+     '{"batch_id": "a", "job_id": null}', '{"job_id": "a"}', "{}", "null", "true", "[1]", " ", "", "x" * 257,
+     "a\nb", "..", '{"batch_id": "a", "job_id": "."}', "9" * 257, "9" * 5000],
 )  # fmt: skip
 def test_what_is_no_id_is_not_adopted(run: Run, shop: Shop, receipt: str) -> None:
     shop.put_result(shop.job(outcome="held", config={"destination": "datagroup", "secret": "s"}), "report.json", "{}")
@@ -330,13 +331,14 @@ def test_what_is_no_id_is_not_adopted(run: Run, shop: Shop, receipt: str) -> Non
     done = run("resolve", "j1", "--adopt", receipt)
     assert done.code == 1
     assert "a receipt to adopt is the vendor's batch_id" in done.err
+    assert "text of 1 to 256 printable characters" in done.err
     assert [batch.state for batch in shop.ledger.batches("j1")] == ["held"]
 
 
 @pytest.mark.parametrize(
     ("receipt", "adopted"),
     [(" 17 ", "17"), ("26112207431240e", "26112207431240e"), ("26112e10", "26112e10"), ('"a b"', "a b"),
-     ('{"batch_id": 17}', "17"), ('{"batch_id": "00017"}', "00017"), ("{x", "{x")],
+     ("x" * 256, "x" * 256), ('{"batch_id": 17}', "17"), ('{"batch_id": "00017"}', "00017"), ("{x", "{x")],
 )  # fmt: skip
 def test_an_id_is_adopted_as_it_is_given(run: Run, shop: Shop, receipt: str, adopted: str) -> None:
     shop.put_result(shop.job(outcome="held", config={"destination": "datagroup", "secret": "s"}), "report.json", "{}")

@@ -280,9 +280,8 @@ def _json_of(body: bytes) -> object:
 def text_field(response: Response, data: Mapping[str, object], *names: str) -> str:
     """The first of these fields that holds text or a whole number, as text; `Ambiguous` where none does."""
     for name in names:
-        value = data.get(name)
-        if isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip():
-            return str(value).strip()
+        if text := _as_text(data.get(name)):
+            return text
     raise Ambiguous(
         f"the vendor's answer has no {' or '.join(names)}", status=response.status, body=response.body[:4096]
     )
@@ -291,15 +290,24 @@ def text_field(response: Response, data: Mapping[str, object], *names: str) -> s
 def id_field(response: Response, data: Mapping[str, object], *names: str) -> str:
     """The same of an identifier, to be recorded and put in addresses; `Ambiguous` too where it is not fit for that."""
     found = text_field(response, data, *names)
-    if not is_id(found):
+    if not id_of(found):
         why = f"{len(found)} characters, where {LONGEST_ID} printable ones can be kept"
         raise Ambiguous(f"the vendor's {names[0]} is no usable identifier: {why}", status=response.status)
     return found
 
 
-def is_id(text: str) -> bool:
-    """Whether it fits into the ledger, and stands for itself alone in an address."""
-    return 0 < len(text) <= LONGEST_ID and text.isprintable() and text not in (".", "..")
+def _as_text(value: object) -> str:
+    """Text or a whole number, as text; empty for anything else."""
+    return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def id_of(value: object) -> str:
+    """A text or whole number as an identifier that fits into the ledger, and stands for itself alone in an address.
+
+    Empty where it is none.
+    """
+    text = _as_text(value)
+    return text if len(text) <= LONGEST_ID and text.isprintable() and text not in (".", "..") else ""
 
 
 @contextmanager
