@@ -11,7 +11,7 @@ from batchdrop.again import again
 from batchdrop.arrive import claim_again, makes_a_job
 from batchdrop.destinations.base import LONGEST_ID, id_of
 from batchdrop.drop import Drop
-from batchdrop.errors import BatchdropError, ConditionFailed, ObjectGone
+from batchdrop.errors import BatchdropError, ConditionFailed, ObjectGone, WriteConflict
 from batchdrop.job import Batch, Job
 from batchdrop.places import folder
 from batchdrop.ports import Absent, ObjectRef
@@ -78,10 +78,11 @@ def resolve(world: World, job_id_: str, decision: Decision, receipt: str = "", b
     decisions = {b.n: _decision(world, route, b, decision, receipt) for b in chosen}
     _prolong(world, job, route)
     _set_aside_report(world, job)
-    for each in batches:
-        if each.n in decisions or each.status.is_open or each.unasked:  # the others go on too, and are counted anew
-            world.ledger.decide(each, decisions.get(each.n) or _as_it_stands(each))
-    return _go_on(world, job, route, sends_again=decision == "resubmit")
+    try:
+        _record(world, batches, decisions)
+        return _go_on(world, job, route, sends_again=decision == "resubmit")
+    except ConditionFailed:
+        raise CannotOperate(_at_once(job, "decides on it")) from None
 
 
 def overtaken_by(world: World, job: Job) -> str:
@@ -124,6 +125,12 @@ def _chosen(in_doubt: list[Batch], decision: Decision, number: int) -> list[Batc
 def _numbers(batches: list[Batch]) -> str:
     more = f" and {len(batches) - 10} more" if len(batches) > 10 else ""
     return ", ".join(str(b.n) for b in batches[:10]) + more
+
+
+def _record(world: World, batches: list[Batch], decisions: Mapping[int, dict[str, object]]) -> None:
+    for each in batches:
+        if each.n in decisions or each.status.is_open or each.unasked:  # the others go on too, and are counted anew
+            world.ledger.decide(each, decisions.get(each.n) or _as_it_stands(each))
 
 
 def _as_it_stands(batch: Batch) -> dict[str, object]:
@@ -251,7 +258,10 @@ def _drop_rejects(world: World, old: Job, route: Route) -> Drop:
     key = f"drops/{old.route}/{old.job_id}.{name}"
     _unless_of_another_kind(route, Drop(old.bucket, key, ""))
     mark = _mark(world, old)
-    is_new = _put_new(world, found, old.bucket, key)
+    try:
+        is_new = _put_new(world, found, old.bucket, key)
+    except WriteConflict:
+        raise CannotOperate(_at_once(old, "drops its rejects")) from None
     ref = world.objects.head(ObjectRef(old.bucket, key))
     drop = Drop(ref.bucket, ref.key, ref.version_id, ref.size)
     world.ledger.change(old, {"rejects_dropped": {**mark, "job_id": drop.job_id}}, {})
@@ -296,6 +306,13 @@ def _dropped_before(old: Job, second: str) -> CannotOperate:
     return CannotOperate(
         f"what job {old.job_id} did not accept was dropped again before, as job {second}: "
         f"see `batchdrop show {second}`; to drop it once more, `batchdrop rejects {old.job_id} -o FILE`"
+    )
+
+
+def _at_once(job: Job, does: str) -> str:
+    return (
+        f"job {job.job_id}: somebody else {does} at this very moment. See `batchdrop show {job.job_id}` in a while, "
+        "and give the command again if that did not settle it"
     )
 
 
