@@ -166,7 +166,7 @@ class Rng(Protocol):
 class Secrets(Protocol):
     """JSON secrets by short name (without the stack's prefix)."""
 
-    def get(self, name: str, *, fresh: bool = False) -> Mapping[str, str]:
+    def get(self, name: str, *, fresh: bool = False) -> Mapping[str, object]:
         """The secret's fields; `fresh` bypasses the cache. Raises `SecretError`."""
 
 

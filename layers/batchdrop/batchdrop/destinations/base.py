@@ -329,7 +329,7 @@ def in_its_words(text: str, session: Session, limit: int = 300) -> str:
     For calls that carry no records, and for batches as a whole: words about a record belong in the rejects only.
     """
     line = " ".join(text.split())
-    known = [form for value in session.secret(False).values() for form in _forms(str(value)) if len(form) > 5]
+    known = [form for value in session.secret(False).values() for form in _forms(value) if len(form) > 5]
     for form in known:
         line = line.replace(form, "[secret]")
     line = re.sub(r"[A-Za-z0-9+/_-]{8,}={0,2}", lambda found: _unless_packed(found[0], known), line)
