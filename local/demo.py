@@ -143,8 +143,8 @@ def _drop(world: OperatorWorld, case: Case) -> str:
     path = home() / "demo" / "drops" / case.file
     path.parent.mkdir(parents=True, exist_ok=True)
     case.make(path)
-    put = upload.drop_set if path.is_dir() else upload.drop_file
-    return put(client("s3"), world.settings.drop_bucket, case.route, path, lambda _: None)
+    files = upload.files_of(path)
+    return upload.drop(client("s3"), world.settings.drop_bucket, case.route, path, files, lambda _: None)
 
 
 def _row(world: World, case: Case, job: Job | None) -> tuple[object, ...]:

@@ -15,7 +15,7 @@ STATES = {
     "submitting": "batches are packaged and submitted",
     "resting": "the submission pauses: the vendor asked for it or does not answer, or another job goes first",
     "waiting": "everything is submitted; the vendor is at work, or its results are being read",
-    "canceling": "it was canceled, and ends when it is next looked at",
+    "canceling": "it was canceled, and ends once it is known what became of all that was sent",
 }
 
 

@@ -58,9 +58,12 @@ def read_secret_file(path: Path, route: Route) -> Mapping[str, str]:
     data = read_file(path)
     if not isinstance(data, dict):
         raise Trouble(f"{path}: a secret is an object with the fields {', '.join(route.vendor.secret)}")
+    for name, value in data.items():
+        if not isinstance(value, str):
+            raise Trouble(f'{path}: field "{name}" is no text; put its value in quotes, or leave it out')
     for name in route.vendor.secret:
-        value = data.get(name)
-        if not isinstance(value, str) or not value.strip():
+        value = data.get(name, "")
+        if not value.strip():
             raise Trouble(f'{path}: field "{name}" is missing or empty; {route.vendor.name} needs it')
         if value != value.strip():
             raise Trouble(f'{path}: field "{name}" has spaces around it; take them away')

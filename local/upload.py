@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -22,20 +22,27 @@ MOST_PARTS = 10_000
 Progress = Callable[[int], None]  # bytes that have gone up since the last call
 
 
+def drop(s3: S3Client, bucket: str, route: str, path: Path, files: Sequence[Path], progress: Progress) -> str:
+    """Put a path as a drop, a directory as a set of these files, which `files_of` found; returns the job id."""
+    if path.is_dir():
+        return drop_set(s3, bucket, route, path, files, progress)
+    return drop_file(s3, bucket, route, path, progress)
+
+
 def drop_file(s3: S3Client, bucket: str, route: str, path: Path, progress: Progress) -> str:
     """Put one file as a drop; returns the job id."""
     key = f"{PREFIX}{route}/{path.name}"
     return job_id(bucket, key, _put(s3, bucket, key, path, progress))
 
 
-def drop_set(s3: S3Client, bucket: str, route: str, directory: Path, progress: Progress) -> str:
-    """Put a directory's files as one set, closed by its marker (its own, if there is one); returns the job id.
+def drop_set(s3: S3Client, bucket: str, route: str, directory: Path, files: Sequence[Path], progress: Progress) -> str:
+    """Put these files of a directory as one set, closed by its marker (its own, if there is one); returns the job id.
 
     The set gets a folder of its own: files of an earlier set of the same name are no part of it.
     """
     stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     folder = f"{PREFIX}{route}/{directory.name}-{stamp}/"
-    for path in members(directory):
+    for path in files:
         _put(s3, bucket, folder + path.relative_to(directory).as_posix(), path, progress)
     manifest = directory / READY
     marker = s3.put_object(Bucket=bucket, Key=folder + READY, Body=manifest.read_bytes() if manifest.is_file() else b"")

@@ -22,7 +22,8 @@ def cancel(job: JobId, *, on: Stack = None, json: Json = False) -> None:
 
     It takes effect when the job is next looked at, which by the route's
     pace of polling may be a while; the answer says by when. What a vendor
-    has begun and cannot stop ends as the vendor says; the report tells.
+    has begun and cannot stop ends as the vendor says; the report tells. A
+    batch that may have arrived unanswered is looked up, and not sent again.
 
     \b
     Examples:

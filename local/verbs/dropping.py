@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from local.dryrun import DryRun
     from local.upload import Progress
 
+Listed = tuple[Path, list[Path]]  # a path to be dropped, and the files it is made of
 _MOST_SHOWN = 1000  # invalid records on a terminal
 
 
@@ -107,24 +108,23 @@ def drop(
     chosen = read_route(route, stored_route(world, route), world.settings.allow_insecure)
     for path in paths:
         _fits(path, chosen)
-    for path in paths:
-        upload.files_of(path)
-    found = _drop_all(world, paths, chosen, as_json=json)
+    drops = [(path, upload.files_of(path)) for path in paths]
+    found = _drop_all(world, drops, chosen, as_json=json)
     if json:
         show.as_json(found[0] if len(found) == 1 else {"jobs": found})
 
 
-def _drop_all(world: OperatorWorld, paths: list[Path], route: Route, *, as_json: bool) -> list[dict[str, str]]:
+def _drop_all(world: OperatorWorld, drops: list[Listed], route: Route, *, as_json: bool) -> list[dict[str, str]]:
     """Drop one after the other; each id is told as soon as it is known, and what was dropped where another fails."""
     done: list[dict[str, str]] = []
     try:
-        for path in paths:
-            done.append({"job_id": _drop(world, path, route), "path": str(path)})
+        for path, files in drops:
+            done.append({"job_id": _drop(world, path, files, route), "path": str(path)})
             if not as_json:
                 show.plain(done[-1]["job_id"])
     except BaseException as error:
         if done:
-            _tell_how_far(done, paths, error, as_json=as_json)
+            _tell_how_far(done, [path for path, _ in drops], error, as_json=as_json)
         raise
     return done
 
@@ -136,13 +136,12 @@ def _tell_how_far(done: list[dict[str, str]], paths: list[Path], error: BaseExce
     show.say(f"{len(done)} of {len(paths)} were dropped; not dropped: {', '.join(left)}")
 
 
-def _drop(world: OperatorWorld, path: Path, route: Route) -> str:
+def _drop(world: OperatorWorld, path: Path, files: list[Path], route: Route) -> str:
     from local import upload
     from local.connection import client
 
-    put = upload.drop_set if path.is_dir() else upload.drop_file
-    with _progress(path) as advance:
-        return put(client("s3"), world.settings.drop_bucket, route.name, path, advance)
+    with _progress(path.name, files) as advance:
+        return upload.drop(client("s3"), world.settings.drop_bucket, route.name, path, files, advance)
 
 
 def _must_be_drops(paths: list[Path]) -> None:
@@ -210,17 +209,17 @@ def _place(refused: DropRefused) -> str:
 
 
 @contextmanager
-def _progress(path: Path) -> Iterator[Progress]:
+def _progress(name: str, files: list[Path]) -> Iterator[Progress]:
     """A bar on a terminal for what takes long enough to wonder about."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     from local import upload
 
-    total = sum(file.stat().st_size for file in upload.files_of(path))
+    total = sum(file.stat().st_size for file in files)
     columns: list[Any] = [
         TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(),
     ]  # fmt: skip
     hidden = not show.err.is_terminal or total <= upload.PART
     with Progress(*columns, console=show.err, disable=hidden) as bar:
-        task = bar.add_task(path.name, total=total)
+        task = bar.add_task(name, total=total)
         yield lambda count: bar.advance(task, count)

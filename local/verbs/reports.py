@@ -6,6 +6,7 @@ import json as jsonlib
 import shutil
 import sys
 import webbrowser
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
@@ -48,7 +49,9 @@ def report(
     if json:
         show.json_text(text.decode())
     else:
-        _print(jsonlib.loads(text), f"s3://{world.settings.results_bucket}/{folder(found)}")
+        told = jsonlib.loads(text)
+        told["what_next"] = _what_next(world, found, told)
+        _print(told, f"s3://{world.settings.results_bucket}/{folder(found)}")
     if open_:
         page = home() / "reports" / f"{found.job_id}.html"
         page.parent.mkdir(parents=True, exist_ok=True)
@@ -150,6 +153,21 @@ def _read(world: OperatorWorld, job: Job, name: str) -> bytes:
         return body.read()
 
 
+def _what_next(world: OperatorWorld, job: Job, told: dict[str, Any]) -> list[str]:
+    """As the report has it, unless its job is held and was overtaken since: `resolve` would not send it again."""
+    from batchdrop import operate
+    from batchdrop.again import again
+    from batchdrop.errors import BatchdropError
+    from batchdrop.report.advice import what_next
+
+    if told["outcome"] == "held":
+        with suppress(BatchdropError):  # it cannot be told now: the command will
+            if newer := operate.overtaken_by(world, job):
+                return what_next(told, again(job), newer=newer)
+    found: list[str] = told.get("what_next", [])
+    return found
+
+
 def _print(report: dict[str, Any], place: str) -> None:
     reason = f": {report['reason']}" if report["reason"] else ""
     show.outcome(report["outcome"], one_line(report["outcome"] + reason))
@@ -164,5 +182,5 @@ def _print(report: dict[str, Any], place: str) -> None:
         rows = [(r["line"], r["id"], r["outcome"], r["code"], r["message"]) for r in sample[:_MOST_SHOWN]]
         show.table(("line", "id", "outcome", "code", "message"), rows)
     show.plain("")
-    for step in report.get("what_next", []):
+    for step in report["what_next"]:
         show.plain(f"next: {one_line(step)}")

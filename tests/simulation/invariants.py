@@ -52,6 +52,7 @@ class Watch:
     commit_times: list[tuple[float, str, int]] = field(default_factory=list)
     creates: Counter[str] = field(default_factory=Counter)  # by job: things made before any commit
     claimed: set[str] = field(default_factory=set)  # jobs a worker claimed: that is its intent to prepare them
+    canceled: dict[str, float] = field(default_factory=dict)  # by job: when, by no operator's clock
     operated: bool = False  # an operator is at work: what is held may move
     in_flight_limit: int = 0
 
@@ -84,6 +85,8 @@ class Watch:
     def _job_written(self, before: Item | None, after: Item) -> None:
         if before is None and after.get("owner"):
             self.claimed.add(str(after["job_id"]))
+        if before and before.get("cancel_at") != after.get("cancel_at"):
+            self.canceled[str(after["job_id"])] = self.kernel.now
         if before and before.get("closed_at") and not self.operated:
             for name in ("outcome", "closed_at", "counts"):
                 if before.get(name) != after.get(name):
@@ -144,6 +147,8 @@ class Watch:
             self.break_("I5", f"{task.owner} submitted batch {seen.n} without the lease")
         if job.is_closed:
             self.break_("I2", f"batch {seen.n} was submitted after the report")
+        if task and job.stops and task.began_at > self.canceled[job.job_id]:
+            self.break_("I2", f"{task.owner} submitted batch {seen.n} of a job that was canceled before it began")
         self._check_limit(job)
         self._check_order(job)
 

@@ -28,6 +28,7 @@ class Task:
         self.dies_at = dies_at  # when it really is gone: a little later
         self.dead = False
         self.done = False
+        self.began_at = 0.0
         self.asked = 0  # answered status questions to vendors
         self.worker: _Worker | None = None
 
@@ -70,6 +71,7 @@ class Kernel:
 
     def spawn(self, task: Task) -> None:
         """Begin a task now."""
+        task.began_at = self.now
         self.tasks.append(task)
         self.after(0, lambda: self._begin(task))
 

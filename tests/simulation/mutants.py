@@ -30,6 +30,7 @@ RECORDS = ("tests/unit/records",)
 ACCOUNTS = "tests/simulation/test_accounts.py"
 SPANS = "tests/simulation/test_spans.py"
 FINISH = "tests/simulation/test_finish.py"
+CANCELED = "tests/simulation/test_canceled.py"
 SLOTS = "tests/unit/core/test_slots.py"
 SIMULATION = (ROWS, FAULTS)
 
@@ -51,8 +52,8 @@ MUTANTS = (
     Mutant(
         "a dead worker's intent taken for nothing sent",
         LIBRARY + "submission.py",
-        "if batch.intent and batch.commits:",
-        "if batch.status is BatchState.DOUBTFUL:",
+        "if batch.is_unanswered:  # and",
+        "if batch.status is BatchState.DOUBTFUL:  # and",
     ),
     Mutant(
         "intent deleted when the call fails",
@@ -94,7 +95,8 @@ MUTANTS = (
     Mutant(
         "undecidable taken for not there",
         LIBRARY + "submission.py",
-        'if self.route.on_doubt == "resubmit":\n            return self._again(batch, step, flagged=True)',
+        'if self.route.on_doubt == "resubmit" and self._may_send(batch):\n'
+        "            return self._again(batch, step, flagged=True)",
         "if True:\n            return self._again(batch, step, flagged=False)",
     ),
     Mutant(
@@ -251,6 +253,35 @@ MUTANTS = (
         "room = self.route.side_by_side.workers - len(spans.held)",
         "room = self.route.side_by_side.workers + 1",
         (SPANS,),
+    ),
+    # canceled
+    Mutant(
+        "what is in doubt of a canceled job not looked up",
+        LIBRARY + "poll.py",
+        "if not (in_doubt and can_be_told):",
+        "if True:",
+        (CANCELED,),
+    ),
+    Mutant(
+        "a batch of a canceled job sent again",
+        LIBRARY + "submission.py",
+        "return not self.job.cancel_at or (batch.flagged and self.job.sends_decided_only)",
+        "return True",
+        (CANCELED,),
+    ),
+    Mutant(
+        "a call repeated for a canceled job to find out about it",
+        LIBRARY + "submission.py",
+        "self.session.only_asks = not self._may_send(batch)",
+        "self.session.only_asks = False",
+        (CANCELED,),
+    ),
+    Mutant(
+        "a canceled job ended while it is looked up",
+        LIBRARY + "finish.py",
+        "looks_up = not self.job.packaged_at",
+        "looks_up = False",
+        (CANCELED,),
     ),
     # arrival
     Mutant(

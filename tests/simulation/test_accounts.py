@@ -252,9 +252,11 @@ def test_a_held_load_is_not_sent_again_once_a_newer_one_is_loaded_but_ends_as_th
         simulation.drain()
         (older,) = simulation.jobs()
         assert older.outcome == "held"
+        assert any("as long as no newer version" in step for step in simulation.report(older)["what_next"])
         simulation.cloud.put(key, b"id,name\n1,new\n")
         simulation.kernel.run(simulation.kernel.now + HOUR)
         (newer,) = [job for job in simulation.jobs() if job.job_id != older.job_id]
+        assert operate.overtaken_by(simulation.world, older) == newer.job_id
         before, sent = simulation.table.items.copy(), simulation.vendor.commits
         why = rf"a newer version of this file is loaded by job {newer.job_id}.*--abandon"
         with pytest.raises(operate.CannotOperate, match=why):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from msgspec.structs import replace
@@ -134,6 +135,27 @@ def test_a_receipt_adopted_by_a_command_that_was_cut_off_is_adopted_by_the_same_
         simulation.table.watchers.remove(cut_off)
         assert simulation.batches()[0].receipt == {"id": receipt}
         assert decide(simulation, "adopt", 1, receipt) == "completed_with_rejects"
+
+
+@pytest.mark.parametrize("batch", [0, 2])
+def test_of_two_operators_who_decide_at_once_the_second_is_told_so(batch: int) -> None:
+    with two_held() as simulation:
+        ended(simulation)
+        simulation.watch.operated = True
+        job, first = simulation.job.job_id, receipt_of(simulation, 1)
+        prolong = operate._prolong
+
+        def meanwhile(*given: Any) -> None:
+            with patch.object(operate, "_prolong", prolong):
+                operate.resolve(simulation.world, job, "adopt", first, 1)
+            prolong(*given)
+
+        why = rf"^job {job}: somebody else decides on it at this very moment\. See `batchdrop show {job}`"
+        with patch.object(operate, "_prolong", meanwhile), pytest.raises(operate.CannotOperate, match=why):
+            operate.resolve(simulation.world, job, "abandon", batch=batch)
+        simulation.drain()
+        assert simulation.check() == []
+        assert simulation.batches()[0].status is SUCCEEDED
 
 
 def test_a_batch_in_doubt_at_the_deadline_is_looked_up_as_ever_once_another_is_decided_on() -> None:

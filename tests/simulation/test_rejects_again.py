@@ -9,6 +9,7 @@ from unittest.mock import patch
 import pytest
 
 from batchdrop import operate
+from batchdrop.errors import WriteConflict
 from batchdrop.job import Job
 from tests.simulation.cloud import DROPS
 from tests.simulation.run import DAY, HOUR, Simulation
@@ -76,6 +77,20 @@ def test_two_operators_at_once_drop_them_once() -> None:
         assert f"as job {first[0].job_id}" in str(refusal.value)
         assert sent(simulation) == ALL
         assert len(simulation.jobs()) == 2
+
+
+def test_an_operator_whose_write_meets_anothers_is_told_what_to_do_and_it_does() -> None:
+    """What S3 answers while another write of the same new object is under way, whichever of them it takes."""
+    with Simulation(scenario("lookup")) as simulation:
+        old = never_sent(simulation)
+
+        def conflict() -> None:
+            raise WriteConflict("somebody else writes it")
+
+        with striking("put", "before", conflict):
+            refused(simulation, old, rf"^job {old}: somebody else drops its rejects .* give the command again")
+        drop_rejects(simulation, old)
+        assert sent(simulation) == ALL
 
 
 def test_that_they_were_is_known_when_the_drop_bucket_has_forgotten() -> None:

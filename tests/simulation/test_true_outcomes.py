@@ -232,7 +232,7 @@ def test_of_a_canceled_job_one_batch_is_sent_again_while_another_stays_in_doubt(
         simulation.drain()
         assert simulation.check() == []
         assert simulation.report()["outcome"] == "held"
-        assert states(simulation) == [BatchState.DOUBTFUL, BatchState.SUCCEEDED]
+        assert states(simulation) == [BatchState.HELD, BatchState.SUCCEEDED]
         operate.resolve(simulation.world, simulation.job.job_id, "resubmit", batch=1)
         simulation.drain()
         assert simulation.check() == []

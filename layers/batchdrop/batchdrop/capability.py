@@ -35,13 +35,13 @@ def _key(keys: Mapping[str, object], key_id: str) -> str:
     return key if isinstance(key, str) else ""
 
 
-def issue(keys: Mapping[str, str], job_id: str, expires: int) -> str:
+def issue(keys: Mapping[str, object], job_id: str, expires: int) -> str:
     """A token for this job, made with the current key. `keys` holds `current`, the id of a key, and the keys by id."""
-    key_id = keys["current"]
-    return f"{job_id}.{expires}.{key_id}.{_mac(keys[key_id], job_id, expires, key_id)}"
+    key_id = str(keys["current"])
+    return f"{job_id}.{expires}.{key_id}.{_mac(_key(keys, key_id), job_id, expires, key_id)}"
 
 
-def verify(keys: Mapping[str, str], token: str, now: float) -> str | None:
+def verify(keys: Mapping[str, object], token: str, now: float) -> str | None:
     """The job id a genuine, unexpired token is for; None for anything else. Any key still kept is good."""
     match = _TOKEN.fullmatch(token) if len(token) <= MAX_LENGTH else None
     if match is None:

@@ -51,6 +51,10 @@ class ConditionFailed(BatchdropError):
         self.item = item
 
 
+class WriteConflict(BatchdropError):
+    """Somebody else writes the same new object at this very moment: who of them does is known in a while."""
+
+
 class ObjectGone(BatchdropError):
     """The object, or the pinned version of it, is no longer in the bucket."""
 

@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from batchdrop import order
 from batchdrop.account import fate, never_taken, outcome_of, refused_whole, unnamed
 from batchdrop.destinations.base import Collected
 from batchdrop.entries import entries_of
@@ -131,9 +132,10 @@ class Closing(Struct):
             return self._later("again", 0)
 
     def _is_to_be_asked(self, batches: list[Batch]) -> bool:
-        """Whether the vendor is still at it, with time left to ask it: whoever says that all is over is mistaken."""
+        """Whether the vendor is still at it, or may be, with time left to ask: whoever says all is over is mistaken."""
         is_early = self.route is not None and self.world.ledger.now() < self.job.deadline_at
-        return is_early and any(batch.status is BatchState.SUBMITTED for batch in batches)
+        looks_up = not self.job.packaged_at  # of a canceled job only what is in doubt
+        return is_early and any(b.status is BatchState.SUBMITTED or (looks_up and b.is_unanswered) for b in batches)
 
     def _later(self, next_: str, seconds: int, tries: int = 0) -> Finished:
         self.world.ledger.release(self.job, self.invocation.owner, {"finish_tries": tries})
@@ -322,7 +324,8 @@ class Closing(Struct):
             rejects.told.most(),
             now=self.world.ledger.now(),
         )
-        document = publish(self.world, self.job, document, writer.name)
+        in_order = self.route is not None and order.matters(self.route)
+        document = publish(self.world, self.job, document, writer.name, in_order=in_order)
         rejects.forget()
         return self._close(document)
 

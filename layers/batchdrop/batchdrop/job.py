@@ -184,6 +184,11 @@ class Batch(_Stored):
         return self.flagged or (self.intent and self.commits)
 
     @property
+    def is_unanswered(self) -> bool:
+        """Whether the vendor is still to be asked if a step that commits was carried out."""
+        return self.intent and self.commits and self.status in (BatchState.SUBMITTING, BatchState.DOUBTFUL)
+
+    @property
     def is_in_doubt(self) -> bool:
         """Whether nobody can tell if it arrived at the vendor; once the job has ended so, an operator decides."""
         unanswered = self.status is BatchState.SUBMITTING and self.may_be_sent

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal, Protocol
 
 from batchdrop import capability
@@ -35,8 +34,7 @@ Answer = Literal["accepted", "unknown"]
 
 def notify(world: Porch, token: str) -> Answer:
     """Heed a callback. `unknown` for a token that is forged, expired or of no job; all other calls are `accepted`."""
-    keys: Mapping[str, str] = world.secrets.get(capability.SECRET)
-    job_id = capability.verify(keys, token, world.clock.now())
+    job_id = capability.verify(world.secrets.get(capability.SECRET), token, world.clock.now())
     if job_id is None:
         world.metrics.count("CallbacksForged")
         return "unknown"

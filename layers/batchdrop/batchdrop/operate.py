@@ -9,8 +9,9 @@ from typing import Any, Literal
 from batchdrop import order
 from batchdrop.again import again
 from batchdrop.arrive import claim_again, makes_a_job
+from batchdrop.destinations.base import LONGEST_ID, id_of
 from batchdrop.drop import Drop
-from batchdrop.errors import BatchdropError, ConditionFailed, ObjectGone
+from batchdrop.errors import BatchdropError, ConditionFailed, ObjectGone, WriteConflict
 from batchdrop.job import Batch, Job
 from batchdrop.places import folder
 from batchdrop.ports import Absent, ObjectRef
@@ -70,22 +71,30 @@ def resolve(world: World, job_id_: str, decision: Decision, receipt: str = "", b
     chosen = _chosen([b for b in batches if b.is_in_doubt], decision, batch)
     route = read_route(job.route, job.config, world.settings.allow_insecure)
     if decision == "resubmit":
-        _unless_too_late(world, job, route)
+        _unless_too_late(world, job)
     if decision == "adopt":
         name = route.vendor.receipt_name
         _unless_known(batches, chosen, name, _receipt(receipt, name)[name])
     decisions = {b.n: _decision(world, route, b, decision, receipt) for b in chosen}
     _prolong(world, job, route)
     _set_aside_report(world, job)
-    for each in batches:
-        if each.n in decisions or each.status.is_open or each.unasked:  # the others go on too, and are counted anew
-            world.ledger.decide(each, decisions.get(each.n) or _as_it_stands(each))
-    return _go_on(world, job, route, sends_again=decision == "resubmit")
+    try:
+        _record(world, batches, decisions)
+        return _go_on(world, job, route, sends_again=decision == "resubmit")
+    except ConditionFailed:
+        raise CannotOperate(_at_once(job, "decides on it")) from None
 
 
-def _unless_too_late(world: World, job: Job, route: Route) -> None:
+def overtaken_by(world: World, job: Job) -> str:
+    """The job that has loaded a newer version of a held one's file, where that matters; after it this one is not sent
+    again. None: an empty text."""
+    route = read_route(job.route, job.config, world.settings.allow_insecure)
+    return order.newer(world, job) if order.matters(route) else ""
+
+
+def _unless_too_late(world: World, job: Job) -> None:
     """Loads are in order: sent now, an older version would undo a newer one, and the job would end held once more."""
-    if order.matters(route) and (holder := order.newer(world, job)):
+    if holder := overtaken_by(world, job):
         raise CannotOperate(
             f"job {job.job_id} cannot be sent again: a newer version of this file is loaded by job {holder}, and must "
             f"not be undone. Adopt what the vendor has, or `batchdrop resolve {job.job_id} --abandon`; to load this "
@@ -116,6 +125,12 @@ def _chosen(in_doubt: list[Batch], decision: Decision, number: int) -> list[Batc
 def _numbers(batches: list[Batch]) -> str:
     more = f" and {len(batches) - 10} more" if len(batches) > 10 else ""
     return ", ".join(str(b.n) for b in batches[:10]) + more
+
+
+def _record(world: World, batches: list[Batch], decisions: Mapping[int, dict[str, object]]) -> None:
+    for each in batches:
+        if each.n in decisions or each.status.is_open or each.unasked:  # the others go on too, and are counted anew
+            world.ledger.decide(each, decisions.get(each.n) or _as_it_stands(each))
 
 
 def _as_it_stands(batch: Batch) -> dict[str, object]:
@@ -155,15 +170,12 @@ def _receipt(text: str, name: str) -> dict[str, str]:
     except ValueError:
         data = text
     given = data if isinstance(data, dict) else {name: text if isinstance(data, float) else data}
-    found = {str(key): str(value).strip() for key, value in given.items() if _is_id(value)}
-    if len(found) < len(given) or not found.get(name):
+    found = {str(key): id_of(value) for key, value in given.items()}
+    if not (all(found.values()) and found.get(name)):
         what = f'the vendor\'s {name}, or JSON such as {{"{name}": "…"}}'
-        raise CannotOperate(f"a receipt to adopt is {what}; ids are text that is not empty, or whole numbers")
+        ids = f"ids are whole numbers, or text of 1 to {LONGEST_ID} printable characters other than . and .."
+        raise CannotOperate(f"a receipt to adopt is {what}; {ids}")
     return found
-
-
-def _is_id(value: object) -> bool:
-    return bool(value.strip()) if isinstance(value, str) else isinstance(value, int) and not isinstance(value, bool)
 
 
 def _unless_known(batches: list[Batch], chosen: list[Batch], name: str, id_: str) -> None:
@@ -246,7 +258,10 @@ def _drop_rejects(world: World, old: Job, route: Route) -> Drop:
     key = f"drops/{old.route}/{old.job_id}.{name}"
     _unless_of_another_kind(route, Drop(old.bucket, key, ""))
     mark = _mark(world, old)
-    is_new = _put_new(world, found, old.bucket, key)
+    try:
+        is_new = _put_new(world, found, old.bucket, key)
+    except WriteConflict:
+        raise CannotOperate(_at_once(old, "drops its rejects")) from None
     ref = world.objects.head(ObjectRef(old.bucket, key))
     drop = Drop(ref.bucket, ref.key, ref.version_id, ref.size)
     world.ledger.change(old, {"rejects_dropped": {**mark, "job_id": drop.job_id}}, {})
@@ -291,6 +306,13 @@ def _dropped_before(old: Job, second: str) -> CannotOperate:
     return CannotOperate(
         f"what job {old.job_id} did not accept was dropped again before, as job {second}: "
         f"see `batchdrop show {second}`; to drop it once more, `batchdrop rejects {old.job_id} -o FILE`"
+    )
+
+
+def _at_once(job: Job, does: str) -> str:
+    return (
+        f"job {job.job_id}: somebody else {does} at this very moment. See `batchdrop show {job.job_id}` in a while, "
+        "and give the command again if that did not settle it"
     )
 
 

@@ -46,7 +46,7 @@ _SETTLED = {
     VendorState.HANDED_OVER: BatchState.HANDED_OVER,
 }
 
-_CANCELED = {"failure": {"reason": "canceled", "message": "canceled"}}
+_CANCELED = {"failure": {"reason": "canceled", "message": "canceled on request"}}
 _ENDED_BY_CANCEL = {
     Canceled.CANCELED: (BatchState.CANCELED, "canceled on request"),
     Canceled.STOPPED: (
@@ -116,14 +116,31 @@ class Supervision(Struct):
             return self._wait(min(most, (self.job.lease_until - now) / 1000 + 1))
         if self.job.spread and (answer := self._while_spread()):
             return answer
-        if self.job.stops and not self.job.packaged_at and not self._stop_submitting(_CANCELED):
-            return self._wait(1.0)
+        if self.job.stops and not self.job.packaged_at and (answer := self._while_canceled()):
+            return answer
         if now >= self.job.deadline_at:
             return Next("finish")
         if not self.job.packaged_at:
-            rest = (self.job.not_before - now) / 1000
-            return Next("submit") if rest <= 0 else Next("wait", self._bounded(rest))
+            return self._go_on()
         return self._ask_all()
+
+    def _go_on(self) -> Next:
+        """Have a drop that is not cut submitted, once it has rested."""
+        rest = (self.job.not_before - self.world.ledger.now()) / 1000
+        return Next("submit") if rest <= 0 else Next("wait", self._bounded(rest))
+
+    def _while_canceled(self) -> Next | None:
+        """What is next while somebody is to find out what is in doubt, or is at it; None: nobody submits any more.
+
+        The vendor is asked at once to stop what it has.
+        """
+        in_doubt = {b.span for b in self.world.ledger.batches(self.job.job_id) if b.is_unanswered}
+        spans = Spans.of(self.world.ledger, self.job).left_of(in_doubt)
+        can_be_told = self.world.ledger.now() < self.job.deadline_at and bool(spans.each or not self.job.spread)
+        if not (in_doubt and can_be_told):
+            return None if self._stop_submitting(_CANCELED) else self._wait(1.0)
+        self._ask_each()
+        return self._spread(spans) if self.job.spread else self._go_on()
 
     def _stop_submitting(self, why: Mapping[str, Any]) -> bool:
         """Nothing more is submitted of this job; whoever submits it just now is not disturbed. Whether it stands so."""
@@ -167,6 +184,11 @@ class Supervision(Struct):
     # --- asking the vendor ---
 
     def _ask_all(self) -> Next:
+        self._ask_each()
+        still = self._submitted()
+        return self._wait(max(self._scheduled(), self.retry_after)) if still else Next("finish")
+
+    def _ask_each(self) -> None:
         self.batches = {b.n: b for b in self.world.ledger.batches(self.job.job_id)}
         waiting = self._submitted()
         if waiting:
@@ -176,8 +198,6 @@ class Supervision(Struct):
                     self._go_on_from(batch)
                     break
                 self._ask(session, batch)
-        still = self._submitted()
-        return self._wait(max(self._scheduled(), self.retry_after)) if still else Next("finish")
 
     def _go_on_from(self, batch: Batch) -> None:
         """Begin the next look with this one: none is asked twice before all others are asked once."""

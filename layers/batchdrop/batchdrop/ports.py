@@ -126,7 +126,8 @@ class Objects(Protocol):
         content_type: str = "",
         new: bool = False,
     ) -> None:
-        """Write an object; with `new`, `ConditionFailed` if there is one already (If-None-Match)."""
+        """Write an object; with `new`, `ConditionFailed` if there is one already (If-None-Match), and `WriteConflict`
+        while somebody else writes it."""
 
     def put_stream(self, bucket: str, key: str, chunks: Iterator[bytes], *, content_type: str = "") -> int:
         """Write an object of unknown length in parts at flat memory; aborts the upload on any error. Returns bytes."""
@@ -165,7 +166,7 @@ class Rng(Protocol):
 class Secrets(Protocol):
     """JSON secrets by short name (without the stack's prefix)."""
 
-    def get(self, name: str, *, fresh: bool = False) -> Mapping[str, str]:
+    def get(self, name: str, *, fresh: bool = False) -> Mapping[str, object]:
         """The secret's fields; `fresh` bypasses the cache. Raises `SecretError`."""
 
 

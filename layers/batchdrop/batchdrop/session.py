@@ -97,8 +97,9 @@ def _secret(world: World, route: Route) -> Callable[[bool], Mapping[str, str]]:
         if wrong and not fresh:
             return get(True)  # it may have been mended since it was read
         if wrong:
-            raise SecretError(f'secret "{route.secret}": field "{wrong}" is missing, empty or has spaces around it')
-        return found
+            why = "is missing, empty, no text, or has spaces around it"
+            raise SecretError(f'secret "{route.secret}": field "{wrong}" {why}')
+        return {name: value for name, value in found.items() if isinstance(value, str)}  # others are none of ours
 
     return get
 
@@ -120,7 +121,7 @@ def _notification_url(world: World, job: Job, route: Route) -> str:
     return f"{base.rstrip('/')}/notifications/{capability.issue(keys, job.job_id, expires)}"
 
 
-def _callback_keys(world: World) -> Mapping[str, str] | None:
+def _callback_keys(world: World) -> Mapping[str, object] | None:
     """The keys as they are now, where those read before are of no use; None where neither are usable."""
     for fresh in (False, True):
         with suppress(SecretError):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Self
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from batchdrop.job import Job, Span
 from batchdrop.ledger import Ledger
@@ -31,6 +33,10 @@ class Spans(Struct, frozen=True):
     def left(self) -> tuple[Span, ...]:
         """Those that are not all submitted."""
         return tuple(span for span in self.each if not span.packaged_at)
+
+    def left_of(self, numbers: Collection[int]) -> Self:
+        """The same with only those left that have one of these numbers."""
+        return replace(self, each=tuple(span for span in self.left if span.span in numbers))
 
     @property
     def due(self) -> tuple[int, ...]:

@@ -145,15 +145,28 @@ class Submission(ABC):
 
     def _all_batches(self) -> dict[str, object]:
         """Take up what an earlier invocation began, and submit the rest."""
-        self.batches = self.world.ledger.batches(self.job.job_id, self._span)
-        self.session.siblings = self.batches
+        self._read_batches()
         parcels = self._parcels()
         for at, batch in enumerate(self.batches):
-            if batch.status in (BatchState.SUBMITTING, BatchState.DOUBTFUL) and self._goes_on(batch):
+            if batch.is_unanswered or self._is_to_be_sent(batch):
                 self.batches[at] = self._take_up(batch, parcels)
         self._submit_the_rest(parcels)
         self._rest_while_in_doubt()
         return {"packaged_at": self.world.ledger.now(), **WELL}
+
+    def _look_up(self) -> dict[str, object]:
+        """Of a canceled job nothing is sent any more: find out what is in doubt, as far as that can be had."""
+        self._wait_for_the_circuit()
+        self._read_batches()
+        for at, batch in enumerate(self.batches):
+            if batch.is_unanswered:
+                self.batches[at] = self._clear_up(batch)
+        self._rest_while_in_doubt()
+        return dict(WELL)
+
+    def _read_batches(self) -> None:
+        self.batches = self.world.ledger.batches(self.job.job_id, self._span)
+        self.session.siblings = self.batches
 
     # --- when to call ---
 
@@ -176,9 +189,12 @@ class Submission(ABC):
 
     # --- batches ---
 
-    def _goes_on(self, batch: Batch) -> bool:
-        """Of a canceled job only what an operator decided to send again: that is flagged."""
-        return batch.flagged or not self.job.cancel_at
+    def _may_send(self, batch: Batch) -> bool:
+        """Of a canceled job only what an operator decided since to send again: that is flagged."""
+        return not self.job.cancel_at or (batch.flagged and self.job.sends_decided_only)
+
+    def _is_to_be_sent(self, batch: Batch) -> bool:
+        return batch.status is BatchState.SUBMITTING and self._may_send(batch)
 
     def _submit_the_rest(self, parcels: Parcels) -> None:
         at_the_end = self.batches and self.batches[-1].last
@@ -239,13 +255,8 @@ class Submission(ABC):
 
     def _take_up(self, batch: Batch, parcels: Parcels) -> Batch:
         """Go on with a batch an earlier invocation began."""
-        if batch.owner != self.invocation.owner:
-            batch = self.world.ledger.take_over(batch, self.invocation.owner)
-        if batch.status is BatchState.SUBMITTED:  # so far its former owner got, just before it was taken over
-            return batch
-        if batch.intent and batch.commits:
-            batch = self._reconcile(batch, self._step(batch.step))
-        if batch.status is BatchState.SUBMITTING:
+        batch = self._clear_up(batch)
+        if self._is_to_be_sent(batch):
             self._need_time()
             with as_decisions():
                 parcel = next(iter(parcels.batches(batch.start or None)))
@@ -338,6 +349,14 @@ class Submission(ABC):
 
     # --- doubt ---
 
+    def _clear_up(self, batch: Batch) -> Batch:
+        """The batch as ours; where it is in doubt, what became of it as far as that is known by now."""
+        if batch.owner != self.invocation.owner:
+            batch = self.world.ledger.take_over(batch, self.invocation.owner)
+        if batch.is_unanswered:  # and not SUBMITTED, as its former owner may have written just before
+            batch = self._reconcile(batch, self._step(batch.step))
+        return batch
+
     def _reconcile(self, batch: Batch, step: Step) -> Batch:
         """Find out whether a commit step whose answer we lack was carried out."""
         ledger = self.world.ledger
@@ -346,6 +365,7 @@ class Submission(ABC):
         if ledger.now() < self._decidable_at(batch) or step.reconcile is None:
             return batch if step.reconcile else self._undecided(batch, step, "this vendor has no way to look it up")
         self._need_time()
+        self.session.only_asks = not self._may_send(batch)
         try:
             answer = step.reconcile(self.session, batch)
         except (ProvablyNotSent, RateLimited, Ambiguous) as error:
@@ -362,7 +382,7 @@ class Submission(ABC):
         return self._undecided(batch, step, answer.why)
 
     def _undecided(self, batch: Batch, step: Step, why: str) -> Batch:
-        if self.route.on_doubt == "resubmit":
+        if self.route.on_doubt == "resubmit" and self._may_send(batch):
             return self._again(batch, step, flagged=True)
         self.world.metrics.count("BatchesHeld")
         now = self.world.ledger.now()
@@ -371,11 +391,12 @@ class Submission(ABC):
     def _again(self, batch: Batch, step: Step, *, flagged: bool) -> Batch:
         """Make ready for the next attempt; its number is recorded with the intent, before anything is sent."""
         changes: dict[str, Any] = {"state": BatchState.SUBMITTING, "intent": False, "doubt_at": 0, "flagged": flagged}
+        if not self._may_send(batch):
+            changes["message"] = "it did not arrive, and the job was canceled before it was sent again"
         return self._write(batch, step=step.again_from or step.name, **changes)
 
     def _rest_while_in_doubt(self) -> None:
-        doubtful = (b for b in self.batches if b.status is BatchState.DOUBTFUL and self._goes_on(b))
-        waiting = [self._decidable_at(batch) for batch in doubtful]
+        waiting = [self._decidable_at(batch) for batch in self.batches if batch.status is BatchState.DOUBTFUL]
         if waiting:
             raise Rest(max(0.0, (min(waiting) - self.world.ledger.now()) / 1000))
 

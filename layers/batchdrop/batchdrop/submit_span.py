@@ -38,8 +38,8 @@ def resume_any_span(world: World, invocation: Invocation, job: Job, lease_until:
 
 
 def _is_wanted(job: Job, now: int) -> bool:
-    """Whether the job is in nobody's hands, and its spans are still to be submitted."""
-    is_ended = job.is_closed or job.packaged_at or job.stops or now >= job.deadline_at
+    """Whether the job is in nobody's hands, and its spans are still to be submitted, or looked up."""
+    is_ended = job.is_closed or job.packaged_at or now >= job.deadline_at
     return not is_ended and job.lease_until < now
 
 
@@ -69,6 +69,9 @@ class SpanSubmission(Submission):
         job = self.world.ledger.job(self.job.job_id)  # as it is now that the lease is ours
         if job is None or self.span.packaged_at or not _is_wanted(job, self.world.ledger.now()):
             return {}
+        self.job = self.session.job = job
+        if job.stops:
+            return self._look_up()
         with as_decisions():
             self._wait_for_the_circuit()
             self._enter()  # the job has its place since the look, unless it was held in between

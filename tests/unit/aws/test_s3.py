@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, IncompleteReadError, ReadTimeoutError
+from botocore.exceptions import IncompleteReadError, ReadTimeoutError
 from botocore.stub import Stubber
 
 from batchdrop.aws import s3 as adapter
 from batchdrop.aws.s3 import S3Objects
-from batchdrop.errors import ConditionFailed, ObjectGone
+from batchdrop.errors import ConditionFailed, ObjectGone, WriteConflict
 from batchdrop.ports import ObjectRef, Upload
 
 BUCKET = "results"
@@ -92,7 +92,7 @@ def test_a_write_that_met_another_one_is_neither_done_nor_refused(s3: Any, objec
     """409 ConditionalRequestConflict: another write of the key was under way; the caller's retry decides."""
     with Stubber(s3) as stub:
         stub.add_client_error("put_object", "ConditionalRequestConflict", http_status_code=409)
-        with pytest.raises(ClientError):
+        with pytest.raises(WriteConflict, match=r"somebody else writes report.json at this very moment: try again"):
             objects.put(BUCKET, "report.json", b"x", new=True)
 
 

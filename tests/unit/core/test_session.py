@@ -55,6 +55,15 @@ def test_one_that_is_still_wrong_is_told_with_its_field_and_no_value() -> None:
     assert "x " not in str(raised.value)
 
 
+@pytest.mark.parametrize("value", [5432, None, True, ["hushed"], {"key": "hushed"}])
+def test_a_further_field_that_is_no_text_is_none_of_ours_and_one_we_need_is_told_by_its_name(value: object) -> None:
+    assert secret({**GOOD, "port": value}, {}) == GOOD  # type: ignore[dict-item]
+    wrong = {**GOOD, "password": value}
+    with pytest.raises(SecretError, match='field "password" is missing, empty, no text, or has spaces') as raised:
+        secret(wrong, wrong)  # type: ignore[arg-type]
+    assert "hushed" not in str(raised.value)
+
+
 class Gone:
     def get(self, name: str, *, fresh: bool = False) -> Mapping[str, str]:
         raise SecretError(f'secret "{name}" cannot be read')

@@ -230,7 +230,9 @@ def test_a_failure_that_counts_successes_leaves_its_records_unconfirmed(desk: De
     assert desk.vendor.ask(desk.session, desk.begin(receipt={"execution_id": "1"})).state is VendorState.UNCONFIRMED
 
 
-@pytest.mark.parametrize("entry", [{"id": "x" * 257}, {"id": ""}, {"id": None}, {"id": "a\ud83d"}, {}, "8000001"])
+@pytest.mark.parametrize(
+    "entry", [{"id": "x" * 257}, {"id": ""}, {"id": None}, {"id": "a\ud83d"}, {"id": 1.5}, {}, "1"]
+)
 def test_a_list_with_an_execution_that_nobody_can_name_proves_nothing(desk: Desk, entry: object) -> None:
     batch = lost(desk)
     desk.session.http = Canned(json.dumps({"status": "ok", "data": [entry]}).encode())
@@ -321,6 +323,14 @@ def test_an_execution_whose_answer_was_lost_is_found_in_the_list(desk: Desk) -> 
     call = desk.last("list_executions")
     assert (call.method, call.path) == ("GET", EXECUTIONS)
     assert call.query == {"first_result": "0", "max_results": "100"}
+
+
+def test_an_execution_in_the_list_is_known_by_its_id_as_it_was_recorded(desk: Desk) -> None:
+    desk.submit(LINES)
+    batch = lost(desk, n=2)
+    desk.session.http = Canned(json.dumps({"status": "ok", "data": [{"id": " 8000001 "}]}).encode())
+
+    assert reconcile(desk, batch) == NotThere()
 
 
 def test_an_execution_that_never_was_is_provably_not_there(desk: Desk, sim: MediarithmicsSimulator) -> None:

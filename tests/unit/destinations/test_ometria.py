@@ -403,6 +403,26 @@ def test_where_the_route_knows_process_to_be_idempotent_it_is_repeated_with_the_
     assert len(sim.commits) == 1
 
 
+def test_a_repeated_process_call_that_is_refused_tells_nothing_of_the_first(desk: Desk, sim: OmetriaSimulator) -> None:
+    desk.raw["account"]["process_is_idempotent"] = True
+    sim.fault("reset_before", "process")
+    sim.fault("422", "process")
+    report = desk.run(desk.drop(SET))
+    assert (report["outcome"], report["counts"]["unconfirmed"]) == ("held", 6)
+    assert "answered 422" in report["reason"]
+
+
+def test_of_a_canceled_job_process_is_not_repeated_however_idempotent(desk: Desk, sim: OmetriaSimulator) -> None:
+    desk.raw["account"]["process_is_idempotent"] = True
+    sim.fault("reset_before", "process")
+    job = desk.drop(SET)
+    assert desk.batches(job)[0].state == "doubtful"
+    desk.ledger.change(desk.job(job), {"cancel_at": desk.ledger.now()}, {})
+    report = desk.run(job)
+    assert (report["outcome"], report["counts"]["unconfirmed"]) == ("held", 6)
+    assert (len(sim.calls("process")), len(sim.calls("report")) > 1) == (1, True)
+
+
 def test_the_report_polled_early_for_a_rejected_receipt_tells_why_the_batch_failed(
     desk: Desk, sim: OmetriaSimulator
 ) -> None:

@@ -114,9 +114,8 @@ def test_a_set_is_closed_by_its_marker_and_lies_in_a_folder_of_its_own(shop: Sho
         path = tmp_path / "set" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("{}")
-    s3 = aws("s3")
-    first = upload.drop_set(s3, DROPS, "staff", tmp_path / "set", lambda _: None)
-    second = upload.drop_set(s3, DROPS, "staff", tmp_path / "set", lambda _: None)
+    s3, files = aws("s3"), upload.files_of(tmp_path / "set")
+    first, second = (upload.drop(s3, DROPS, "staff", tmp_path / "set", files, lambda _: None) for _ in range(2))
     assert first != second
     keys = [found["Key"] for found in s3.list_objects_v2(Bucket=DROPS)["Contents"]]
     folders = {key.split("/")[2] for key in keys}
@@ -177,6 +176,29 @@ def test_a_file_that_cannot_be_used_at_all_is_refused_with_the_place(
 
 def dropped_keys() -> list[str]:
     return [found["Key"] for found in aws("s3").list_objects_v2(Bucket=DROPS).get("Contents", [])]
+
+
+def test_the_files_of_a_set_are_looked_for_once_and_those_found_are_dropped(
+    run: Run, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = {"domain_key": "shop", "location_key": "eu", "type": "delta"}
+    route = json.dumps({"destination": "ometria", "account": account, "secret": "s"})
+    aws("ssm").put_parameter(Name="/shop/routes/sets", Value=route, Type="String")
+    folder, looked = tmp_path / "set", []
+    folder.mkdir()
+    (folder / "a.csv").write_text("id\n1\n")
+    members = upload.members
+
+    def counting(directory: Path) -> list[Path]:
+        looked.append(directory)
+        found = members(directory)
+        (folder / "late.csv").write_text("id\n2\n")
+        return found
+
+    monkeypatch.setattr(upload, "members", counting)
+    assert run("drop", folder, "--route", "sets").code == 0
+    assert looked == [folder]
+    assert sorted(key.rpartition("/")[2] for key in dropped_keys()) == ["_READY", "a.csv"]
 
 
 @pytest.fixture

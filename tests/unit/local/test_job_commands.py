@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 import pytest
 
+from batchdrop import order
 from batchdrop.places import iso
 from batchdrop.words import Counts
 from tests.unit.local.conftest import NOW, Run, Shop
@@ -155,6 +156,31 @@ def test_a_report_about_one_record_says_record(run: Run, shop: Shop) -> None:
     assert "records:  1 record: 1 accepted\n" in run("report", "j1").out
 
 
+LOAD = {
+    "destination": "ometria",
+    "account": {"domain_key": "shop", "location_key": "eu", "type": "full"},
+    "secret": "s",
+}
+
+
+@pytest.mark.parametrize(
+    ("config", "is_named"), [(LOAD, False), (LOAD | {"account": {}}, True)], ids=["valid", "a route that no longer is"]
+)
+def test_the_report_of_a_held_load_does_not_say_to_send_it_again_once_a_newer_one_is_loaded(
+    run: Run, shop: Shop, config: dict[str, object], is_named: bool
+) -> None:
+    job = shop.job(outcome="held", config=config, sequencer="01")
+    advised = ["It did not: `batchdrop resolve j1 --resubmit`, as long as no newer version of this file is loaded."]
+    told = REPORT | {"job_id": "j1", "outcome": "held", "what_next": advised}
+    shop.put_result(job, "report.json", json.dumps(told))
+    assert f"next: {advised[0]}" in run("report", "j1").out
+    shop.ledger.table.put_new(order._key(job), {"job_id": "j2", "version_id": "v2", "sequencer": "02"})
+    said = run("report", "j1").out
+    assert ("--resubmit" in said) == is_named
+    assert ("a newer version of this file is loaded by job j2" in said) != is_named
+    assert ("--abandon" in said) != is_named
+
+
 @pytest.mark.parametrize("words", [["report"], ["rejects", "-o", "-"]])
 def test_of_results_that_have_expired_it_is_told_how_long_they_are_kept(run: Run, shop: Shop, words: list[str]) -> None:
     shop.job(outcome="completed")
@@ -296,7 +322,8 @@ def test_one_of_several_batches_in_doubt_is_decided_on_by_its_number(run: Run, s
 @pytest.mark.parametrize(
     "receipt",
     ['{"batch_id": null}', '{"batch_id": " "}', '{"batch_id": 1.5}', '{"batch_id": true}', '{"batch_id": ["a"]}',
-     '{"batch_id": "a", "job_id": null}', '{"job_id": "a"}', "{}", "null", "true", "[1]", " ", ""],
+     '{"batch_id": "a", "job_id": null}', '{"job_id": "a"}', "{}", "null", "true", "[1]", " ", "", "x" * 257,
+     "a\nb", "..", '{"batch_id": "a", "job_id": "."}', "9" * 257, "9" * 5000],
 )  # fmt: skip
 def test_what_is_no_id_is_not_adopted(run: Run, shop: Shop, receipt: str) -> None:
     shop.put_result(shop.job(outcome="held", config={"destination": "datagroup", "secret": "s"}), "report.json", "{}")
@@ -304,13 +331,14 @@ def test_what_is_no_id_is_not_adopted(run: Run, shop: Shop, receipt: str) -> Non
     done = run("resolve", "j1", "--adopt", receipt)
     assert done.code == 1
     assert "a receipt to adopt is the vendor's batch_id" in done.err
+    assert "text of 1 to 256 printable characters" in done.err
     assert [batch.state for batch in shop.ledger.batches("j1")] == ["held"]
 
 
 @pytest.mark.parametrize(
     ("receipt", "adopted"),
     [(" 17 ", "17"), ("26112207431240e", "26112207431240e"), ("26112e10", "26112e10"), ('"a b"', "a b"),
-     ('{"batch_id": 17}', "17"), ('{"batch_id": "00017"}', "00017"), ("{x", "{x")],
+     ("x" * 256, "x" * 256), ('{"batch_id": 17}', "17"), ('{"batch_id": "00017"}', "00017"), ("{x", "{x")],
 )  # fmt: skip
 def test_an_id_is_adopted_as_it_is_given(run: Run, shop: Shop, receipt: str, adopted: str) -> None:
     shop.put_result(shop.job(outcome="held", config={"destination": "datagroup", "secret": "s"}), "report.json", "{}")

@@ -43,13 +43,13 @@ def folder(tmp_path: Path) -> Path:
 def test_its_marker_goes_up_as_it_is_and_is_no_member(folder: Path, manifest: str) -> None:
     (folder / "_READY").write_text(manifest)
     bucket = Bucket()
-    upload.drop_set(cast("Any", bucket), "drops", "shop", folder, lambda _: None)
+    upload.drop(cast("Any", bucket), "drops", "shop", folder, upload.files_of(folder), lambda _: None)
     assert bucket.objects == {"products.csv": b"id\n1\n", "_READY": manifest.encode()}
 
 
 def test_without_one_the_marker_is_empty(folder: Path) -> None:
     bucket = Bucket()
-    upload.drop_set(cast("Any", bucket), "drops", "shop", folder, lambda _: None)
+    upload.drop(cast("Any", bucket), "drops", "shop", folder, upload.files_of(folder), lambda _: None)
     assert bucket.objects["_READY"] == b""
 
 

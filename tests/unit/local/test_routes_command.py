@@ -68,6 +68,8 @@ def test_a_wrong_route_is_refused_with_every_wrong_field(run: Run, shop: Shop, f
     [
         ({"api_key": "k-hushed", "username": "u-hushed"}, 'field "password" is missing'),
         ({**SECRET, "password": "p-hushed \n"}, 'field "password" has spaces around it'),
+        ({**SECRET, "password": 7}, 'field "password" is no text; put its value in quotes'),
+        ({**SECRET, "other": ["o-hushed"]}, 'field "other" is no text; put its value in quotes, or leave it out'),
         (["k-hushed"], "a secret is an object with the fields"),
     ],
 )

@@ -61,6 +61,21 @@ def test_of_several_batches_in_doubt_each_is_decided_on_by_its_number() -> None:
     assert "ends held again" in said
 
 
+def test_a_load_in_order_is_sent_again_only_as_long_as_no_newer_one_is_loaded() -> None:
+    said = "\n".join(what_next(samples.held(), in_order=True))
+    assert "--resubmit`, as long as no newer version of this file is loaded. If it did after all" in said
+
+
+@pytest.mark.parametrize("reason", ["", "superseded", "out_of_order"])
+def test_a_held_load_that_a_newer_one_has_overtaken_is_not_advised_to_be_sent_again(reason: str) -> None:
+    message = "a newer version of this file is loaded by job abc; to load this one after all, drop it again"
+    report = samples.held() | {"failure": {"reason": reason, "message": message} if reason else None}
+    said = "\n".join(what_next(report, in_order=True, newer="" if reason else "abc"))
+    assert f"It did not: it is not sent again, as {message}." in said
+    assert "--resubmit" not in said
+    assert all(way in said for way in ("--adopt RECEIPT", "--abandon"))
+
+
 def test_a_file_refused_as_a_whole_is_dropped_again_not_mended_record_by_record() -> None:
     said = "\n".join(what_next(samples.refused()))
     assert "drop the file again" in said

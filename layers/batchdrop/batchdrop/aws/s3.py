@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, cast
 from botocore.exceptions import ClientError, IncompleteReadError, ReadTimeoutError, ResponseStreamingError
 
 from batchdrop.blocks import in_blocks
-from batchdrop.errors import ConditionFailed, ObjectGone, ObjectRefused
+from batchdrop.errors import ConditionFailed, ObjectGone, ObjectRefused, WriteConflict
 from batchdrop.ports import ObjectRef, Upload
 
 _GONE = {"NoSuchKey", "NoSuchVersion", "NoSuchUpload", "404", "MethodNotAllowed"}  # the last: a delete marker
@@ -83,8 +83,11 @@ class S3Objects:
         try:
             self._client.put_object(Bucket=bucket, Key=key, Body=body, **extra)
         except ClientError as error:
-            if error.response["Error"]["Code"] in ("PreconditionFailed", "412"):
+            code = error.response["Error"]["Code"]
+            if code in ("PreconditionFailed", "412"):
                 raise ConditionFailed(None) from None
+            if code == "ConditionalRequestConflict":
+                raise WriteConflict(f"somebody else writes {key} at this very moment: try again in a while") from None
             raise
 
     def put_stream(self, bucket: str, key: str, chunks: Iterator[bytes], *, content_type: str = "") -> int:

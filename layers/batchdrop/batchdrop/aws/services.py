@@ -27,16 +27,16 @@ class SecretsManager:
 
     def __init__(self, client: Any, stack: str) -> None:
         self._client, self._stack = client, stack
-        self._kept: dict[str, tuple[float, Mapping[str, str]]] = {}
+        self._kept: dict[str, tuple[float, Mapping[str, object]]] = {}
 
-    def get(self, name: str, *, fresh: bool = False) -> Mapping[str, str]:
+    def get(self, name: str, *, fresh: bool = False) -> Mapping[str, object]:
         at, found = self._kept.get(name, (0.0, {}))
         if fresh or not found or time.monotonic() - at > _CACHED:
             found = self._read(name)
             self._kept[name] = (time.monotonic(), found)
         return found
 
-    def _read(self, name: str) -> Mapping[str, str]:
+    def _read(self, name: str) -> Mapping[str, object]:
         try:
             text = self._client.get_secret_value(SecretId=f"{self._stack}/{name}").get("SecretString", "")
         except ClientError as error:

@@ -77,6 +77,7 @@ class Session(Struct):
     members: Mapping[str, Payload] = field(default_factory=dict)  # a set's files by name, where the vendor wants files
     transient: dict[str, str] = field(default_factory=dict)  # values that must not be recorded, e.g. an upload URL
     siblings: Sequence[Batch] = ()  # the batches of the job (or span) so far, while one is being submitted
+    only_asks: bool = False  # the job was canceled: a look-up must do nothing by which an import could begin
 
     @property
     def base_url(self) -> str:
@@ -118,7 +119,8 @@ class Step(Struct, frozen=True):
     """One call of the submission. `run` returns what is to be recorded of it.
 
     `needs` names transient values an earlier step makes: where one is missing (another invocation made it), the
-    submission goes back to `again_from`, which is also where a new attempt starts.
+    submission goes back to `again_from`, which is also where a new attempt starts. `reconcile` may repeat the call
+    where that settles it without harm, but not in a session that only asks.
     """
 
     name: str
@@ -278,9 +280,8 @@ def _json_of(body: bytes) -> object:
 def text_field(response: Response, data: Mapping[str, object], *names: str) -> str:
     """The first of these fields that holds text or a whole number, as text; `Ambiguous` where none does."""
     for name in names:
-        value = data.get(name)
-        if isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip():
-            return str(value).strip()
+        if text := _as_text(data.get(name)):
+            return text
     raise Ambiguous(
         f"the vendor's answer has no {' or '.join(names)}", status=response.status, body=response.body[:4096]
     )
@@ -289,15 +290,24 @@ def text_field(response: Response, data: Mapping[str, object], *names: str) -> s
 def id_field(response: Response, data: Mapping[str, object], *names: str) -> str:
     """The same of an identifier, to be recorded and put in addresses; `Ambiguous` too where it is not fit for that."""
     found = text_field(response, data, *names)
-    if not is_id(found):
+    if not id_of(found):
         why = f"{len(found)} characters, where {LONGEST_ID} printable ones can be kept"
         raise Ambiguous(f"the vendor's {names[0]} is no usable identifier: {why}", status=response.status)
     return found
 
 
-def is_id(text: str) -> bool:
-    """Whether it fits into the ledger, and stands for itself alone in an address."""
-    return 0 < len(text) <= LONGEST_ID and text.isprintable() and text not in (".", "..")
+def _as_text(value: object) -> str:
+    """Text or a whole number, as text; empty for anything else."""
+    return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def id_of(value: object) -> str:
+    """A text or whole number as an identifier that fits into the ledger, and stands for itself alone in an address.
+
+    Empty where it is none.
+    """
+    text = _as_text(value)
+    return text if len(text) <= LONGEST_ID and text.isprintable() and text not in (".", "..") else ""
 
 
 @contextmanager
@@ -319,7 +329,7 @@ def in_its_words(text: str, session: Session, limit: int = 300) -> str:
     For calls that carry no records, and for batches as a whole: words about a record belong in the rejects only.
     """
     line = " ".join(text.split())
-    known = [form for value in session.secret(False).values() for form in _forms(str(value)) if len(form) > 5]
+    known = [form for value in session.secret(False).values() for form in _forms(value) if len(form) > 5]
     for form in known:
         line = line.replace(form, "[secret]")
     line = re.sub(r"[A-Za-z0-9+/_-]{8,}={0,2}", lambda found: _unless_packed(found[0], known), line)

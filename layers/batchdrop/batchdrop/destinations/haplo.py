@@ -29,6 +29,7 @@ from batchdrop.destinations.base import (
     Status,
     Step,
     StepKind,
+    Undecided,
     VendorState,
     in_its_words,
 )
@@ -151,6 +152,8 @@ class Haplo:
 
     def _schedule_again(self, session: Session, batch: Batch) -> Reconciled:
         """A second call is refused by the batch's state: it schedules what was not, and proves what was."""
+        if session.only_asks:
+            return Undecided("only scheduling it again would tell, and the job was canceled")
         self._schedule(session, batch)
         return Found()
 

@@ -31,8 +31,8 @@ from batchdrop.destinations.base import (
     Undecided,
     VendorState,
     id_field,
+    id_of,
     in_its_words,
-    is_id,
     json_object,
     named,
     status_of,
@@ -155,7 +155,7 @@ class Mediarithmics:
         listed = self._listed(session)
         if listed is None:
             return Undecided(f"the document import has more than {PAGE * MOST_PAGES} executions: too many to look at")
-        unknown = [e for e in listed if str(e.get("id")) not in known]
+        unknown = [e for e in listed if id_of(e.get("id")) not in known]
         if session.account["document_import_id"]:
             return _in_shared_import(unknown, batch)
         return _in_own_import(unknown, batch, [b for b in session.siblings if b.n != batch.n and _may_have_more(b)])
@@ -169,8 +169,8 @@ class Mediarithmics:
             data = json_object(answer).get("data")
             if not isinstance(data, list):
                 raise Ambiguous("the vendor's list of executions has no data", status=answer.status)
-            new = {str(e.get("id") or "") if isinstance(e, dict) else "": e for e in data}
-            if not all(map(is_id, new)):  # one that cannot be told from others must not pass for none
+            new = {id_of(e.get("id")) if isinstance(e, dict) else "": e for e in data}
+            if not all(new):  # one that cannot be told from others must not pass for none
                 raise Ambiguous("an execution in the vendor's list has no usable identifier", status=answer.status)
             if len(data) < PAGE or new.keys() <= found.keys():
                 return list((found | new).values())
@@ -267,14 +267,14 @@ def _in_own_import(unknown: list[Data], batch: Batch, rivals: list[Batch]) -> Re
     if not unknown:
         return NotThere()
     if len(unknown) == 1 and not rivals:
-        return Found({"execution_id": str(unknown[0]["id"])})
+        return Found({"execution_id": id_of(unknown[0]["id"])})
     owners = [[b.n for b in (batch, *rivals) if _has_lines_of(execution, b)] for execution in unknown]
     if rivals and all(len(fitting) == 1 for fitting in owners):
         mine = [e for e, fitting in zip(unknown, owners, strict=True) if fitting == [batch.n]]
         if not mine:
             return NotThere()
         if len(mine) == 1:
-            return Found({"execution_id": str(mine[0]["id"])})
+            return Found({"execution_id": id_of(mine[0]["id"])})
     return Undecided(f"these executions of the job's document import could be this batch: {_ids(unknown)}")
 
 
@@ -302,7 +302,7 @@ def _has_lines_of(execution: Data, batch: Batch) -> bool:
 
 
 def _ids(executions: list[Data]) -> str:
-    return ", ".join(str(e["id"]) for e in executions[:10])
+    return ", ".join(id_of(e["id"]) for e in executions[:10])
 
 
 def _failed(status: Status, execution: Data, words: str) -> Status:

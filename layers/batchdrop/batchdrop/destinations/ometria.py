@@ -20,7 +20,6 @@ from batchdrop.destinations.base import (
     Canceled,
     Collected,
     Found,
-    NotThere,
     Output,
     Payload,
     Receipt,
@@ -153,8 +152,9 @@ class Ometria:
         """A report proves the call. Its absence proves nothing: processing may still run, so it is looked for again."""
         if self._report(session, batch) is not None:
             return Found()
-        if session.account["process_is_idempotent"]:
-            return NotThere()
+        if session.account["process_is_idempotent"] and not session.only_asks:
+            self._process(session, batch)
+            return Found()
         patience = float(cast(float, session.account["look_for_report"]))
         if session.clock.now() < batch.doubt_at / 1000 + patience:
             raise Ambiguous("no report yet: whether the process call arrived cannot be told so far")

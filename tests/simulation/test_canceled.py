@@ -1,0 +1,207 @@
+"""A job is canceled while nobody knows whether a batch arrived: that is found out all the same, and nothing is sent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from batchdrop import operate
+from batchdrop.errors import Ambiguous, AuthExpired
+from batchdrop.ports import Request
+from batchdrop.words import BatchState
+from tests.simulation.faults import TELLING, Plan
+from tests.simulation.run import HOUR, Simulation
+from tests.simulation.scenario import cut, one_batch, scenario
+from tests.simulation.test_decisions import decide, narrowed, receipt_of, two_held
+from tests.simulation.test_rows import oneshot, places, strict
+from tests.simulation.test_spans import states, waited_for
+from tests.simulation.test_true_outcomes import before_each, canceled_when
+
+DOUBTFUL, HELD, SUBMITTING = BatchState.DOUBTFUL, BatchState.HELD, BatchState.SUBMITTING
+SUCCEEDED = BatchState.SUCCEEDED
+
+
+def in_doubt(name: str, fault: str, nth: int = 0) -> Simulation:
+    """A simulation in which the answer of the nth submission is lost."""
+    chosen = scenario(name)
+    return Simulation(chosen, 0, Plan([(places(chosen, "submit", "http POST /import")[nth], fault)]))
+
+
+def is_unanswered(simulation: Simulation) -> bool:
+    return bool(simulation.jobs()) and any(batch.is_unanswered for batch in simulation.batches())
+
+
+@pytest.mark.acceptance("D2", "D3")
+@pytest.mark.parametrize("fault", ["reset_after", "crash_after", "late", "unreadable"])
+@pytest.mark.parametrize("name", ["lookup", "spans"])
+def test_what_arrived_is_adopted_and_ends_as_the_vendor_says(name: str, fault: str) -> None:
+    with in_doubt(name, fault) as simulation:
+        report = canceled_when(simulation, lambda: is_unanswered(simulation))
+        first = report["batches"][0]
+        assert (first["state"], first["attempts"]) == ("succeeded", 1)
+        assert any("batch" in w and "found at the vendor and adopted" in w for w in report["warnings"])
+        assert report["counts"]["unconfirmed"] == 0
+        assert report["outcome"] == ("canceled" if report["counts"]["unprocessed"] else "completed_with_rejects")
+
+
+@pytest.mark.acceptance("D1")
+@pytest.mark.parametrize("name", ["lookup", "spans"])
+def test_what_did_not_arrive_is_not_sent_again_and_counts_as_never_sent(name: str) -> None:
+    with in_doubt(name, "crash_before") as simulation:
+        report = canceled_when(simulation, lambda: is_unanswered(simulation))
+        assert report["outcome"] == "canceled"
+        first = report["batches"][0]
+        assert first["counts"]["unprocessed"] == first["records"]
+        assert "it did not arrive, and the job was canceled" in first["message"]
+        assert not any(i["tag"].endswith(f"-{first['n']}") for i in oneshot(simulation).vendor.imports)
+
+
+@pytest.mark.parametrize("name", ["hold", "resubmit", "spans-hold"])
+def test_what_cannot_be_looked_up_is_held_and_not_sent_again_whatever_the_route_says(name: str) -> None:
+    with in_doubt(name, "reset_before") as simulation:
+        report = canceled_when(simulation, lambda: is_unanswered(simulation))
+        assert (report["outcome"], report["batches"][0]["state"]) == ("held", "held")
+        assert report["reason"].endswith("this vendor cannot be asked")
+        assert not report["batches"][0]["flagged"]
+
+
+def test_a_cancel_while_another_batch_is_sent_leaves_the_first_ones_doubt_to_be_looked_up() -> None:
+    rows = b"id,name\n" + b"".join(b"%d,anna\n" % n for n in range(9))
+    chosen = replace(scenario("lookup"), files={"people.csv": rows}, records=9)
+    first, second, *_ = places(chosen, "submit", "http POST /import")
+    with Simulation(chosen, 0, Plan([(first, "reset_after"), (second, "delay")])) as simulation:
+        report = canceled_when(simulation, lambda: states(simulation) == [DOUBTFUL, SUBMITTING])
+        assert report["outcome"] == "canceled"
+        assert (report["failure"]["reason"], report["counts"]["unconfirmed"]) == ("canceled", 0)
+        assert states(simulation) == [SUCCEEDED, SUCCEEDED]
+
+
+@pytest.mark.parametrize(("name", "nth"), [("lookup", 0), ("spans", 2)])
+def test_what_is_in_doubt_is_looked_up_without_the_drop_and_no_span_else_is_taken_up(name: str, nth: int) -> None:
+    with in_doubt(name, "crash_after", nth) as simulation:
+        simulation.drop()
+        waited_for(simulation, lambda: len(states(simulation)) > nth and is_unanswered(simulation))
+        job = simulation.job
+        operate.cancel(simulation.world, job.job_id)
+        del simulation.objects.stored[job.bucket, job.key]
+        simulation.expected.clear()
+        begun = len(simulation.gate.trace.calls)
+        simulation.drain()
+        assert simulation.check() == []
+        assert simulation.report()["outcome"] != "held"
+        assert any("found at the vendor" in warning for warning in simulation.report()["warnings"])
+        invoked = [call for call in simulation.gate.trace.calls[begun:] if call[1] == "invoke submit"]
+        assert 0 < len(invoked) < 6
+
+
+def test_a_span_that_gave_up_is_not_waited_for() -> None:
+    rows = b"id,name\n" + b"".join(b"%02d,somebody\n" % n for n in range(60))
+    chosen = replace(scenario("lookup"), files={"people.csv": rows}, records=60)
+    with Simulation(cut(chosen, "five", len(rows) // 5)) as simulation:
+
+        def refuse(request: Request) -> None:
+            if "-100001" in request.url:
+                raise Ambiguous("no answer")
+            if "-100002" in request.url:
+                raise AuthExpired("answered 401", status=401)
+
+        before_each(simulation, refuse)
+        report = canceled_when(simulation, lambda: bool(simulation.jobs()) and _gave_up(simulation))
+        assert (report["outcome"], states(simulation)[0]) == ("held", DOUBTFUL)
+        assert simulation.job.closed_at < simulation.job.cancel_at + 1000 * HOUR
+
+
+def _gave_up(simulation: Simulation) -> bool:
+    return any(span.failure for span in simulation.world.ledger.spans(simulation.job.job_id).values())
+
+
+def test_the_vendor_is_asked_at_once_to_stop_what_it_has_whatever_is_in_doubt() -> None:
+    chosen = scenario("sherpa")
+    second = places(chosen, "submit", "http POST /v2/recomm/products/items/batch")[1]
+    with Simulation(chosen, 0, Plan([(second, "reset_after")])) as simulation:
+        report = canceled_when(simulation, lambda: DOUBTFUL in states(simulation))
+        assert [batch["state"] for batch in report["batches"]] == ["canceled", "held"]
+        assert report["outcome"] == "held"
+        assert "its file has been withdrawn" in report["batches"][1]["message"]
+
+
+def test_a_vendor_that_only_a_second_call_would_tell_by_gets_none() -> None:
+    chosen = scenario("haplo")
+    call = places(chosen, "submit", "http POST /api/haplo-data-import-batch/schedule")[0]
+    with Simulation(chosen, 0, Plan([(call, "reset_before")])) as simulation:
+        report = canceled_when(simulation, lambda: is_unanswered(simulation))
+        assert (report["outcome"], report["counts"]["unconfirmed"]) == ("held", 3)
+        assert "only scheduling it again would tell" in report["reason"]
+        assert strict(simulation).commits == []
+        decide(simulation, "resubmit", 1)
+        assert len(strict(simulation).commits) == 1
+
+
+def test_a_vendor_that_is_away_is_asked_until_the_deadline_and_no_longer() -> None:
+    with in_doubt("lookup", "reset_after") as simulation:
+        simulation.drop()
+        waited_for(simulation, lambda: DOUBTFUL in states(simulation))
+        simulation.outage("http", 0.0, 7 * HOUR)
+        operate.cancel(simulation.world, simulation.job.job_id)
+        simulation.drain(hours=12)
+        assert simulation.check() == []
+        report = simulation.report()
+        assert (report["outcome"], report["failure"]["reason"]) == ("held", "canceled")
+        assert simulation.job.closed_at >= simulation.job.deadline_at
+        assert decide(simulation, "adopt", 1, receipt_of(simulation, 1)) == "canceled"
+
+
+def test_a_finish_that_comes_too_early_does_not_hold_what_is_still_looked_up() -> None:
+    chosen = one_batch("lookup")
+    sent = places(chosen, "submit", "http POST /import")[0]
+    with Simulation(chosen, 0, Plan([(sent, "reset_after")])) as simulation:
+        answers: list[Any] = []
+        simulation.drop()
+        waited_for(simulation, lambda: DOUBTFUL in states(simulation))
+        operate.cancel(simulation.world, simulation.job.job_id)
+        event = {"job_id": simulation.job.job_id}
+        simulation.later(60, lambda: simulation.cloud.run("finish", event, lambda found, _: answers.append(found)))
+        simulation.drain()
+        assert simulation.check() == []
+        assert [answer["next"] for answer in answers] == ["wait"]
+        assert simulation.report()["counts"]["unconfirmed"] == 0
+
+
+def test_what_was_held_for_want_of_a_valid_route_is_looked_up_once_another_batch_is_decided_on() -> None:
+    """It is not sent, though, as the operator decided on the other one alone."""
+    with two_held("lookup") as simulation:
+        simulation.drop()
+        waited_for(simulation, lambda: states(simulation) == [DOUBTFUL] * 2)
+        restore = narrowed(simulation)
+        operate.cancel(simulation.world, simulation.job.job_id)
+        simulation.drain()
+        restore()
+        assert states(simulation) == [DOUBTFUL] * 2
+        sent = oneshot(simulation).commits
+        assert decide(simulation, "resubmit", 2) == "completed_with_rejects"
+        assert states(simulation) == [SUCCEEDED, SUCCEEDED]
+        assert [batch.attempt for batch in simulation.batches()] == [1, 2]
+        assert oneshot(simulation).commits == sent + 1
+
+
+@pytest.mark.acceptance("D1", "D2", "D8", "D9")
+@pytest.mark.parametrize("fault", ["reset_after", "crash_before"])
+def test_whatever_fails_once_more_while_it_is_looked_up_nothing_is_lost_guessed_or_sent(fault: str) -> None:
+    chosen = one_batch("lookup")
+    sent = places(chosen, "submit", "http POST /import")[0]
+    expected = {"canceled"} if fault == "crash_before" else {"completed_with_rejects"}
+
+    def canceled(*more: tuple[int, str]) -> Simulation:
+        with Simulation(chosen, 0, Plan([(sent, fault), *more])) as simulation:
+            canceled_when(simulation, lambda: is_unanswered(simulation))
+        return simulation
+
+    count = 0
+    for number, (function, _, sort) in enumerate(canceled().gate.trace.calls):
+        for kind in TELLING[sort] if number > sent and function in ("submit", "poll", "workflow", "finish") else ():
+            simulation = canceled((number, kind))
+            assert simulation.job.outcome in expected, (number, kind)
+            count += 1
+    assert count > 50
