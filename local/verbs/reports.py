@@ -19,6 +19,7 @@ from local.trouble import Trouble
 from local.verbs.options import JobId, Json, Stack
 
 if TYPE_CHECKING:
+    from batchdrop.again import Again
     from batchdrop.job import Job
     from local.connection import OperatorWorld
 
@@ -106,14 +107,22 @@ def rejects(
 
 def _what_to_do(job: Job, told: dict[str, Any]) -> str:
     from batchdrop.again import again
+    from batchdrop.report.gave_way import gave_way, has_rows, told_of
 
-    if told["rejects"] and again(job) != "rejects":
-        return f"no drop: mend the records in your own files; batchdrop report {describe.short(job)} says how"
-    if told["rejects"]:
-        return "mend the records, then drop the file again; our own columns are ignored then"
+    gone, rows = gave_way(told), has_rows(told)
+    if gone:
+        return f"{_mending(job, again(job)) if rows else 'no record is in it'}. {told_of(gone)}"
+    if rows:
+        return _mending(job, again(job))
     if job.counts.get("records") == job.counts.get("accepted"):
         return "no record is in it, since all were accepted"
     return f"no record is in it; batchdrop report {describe.short(job)} says why, and what to do"
+
+
+def _mending(job: Job, again: Again) -> str:
+    if again != "rejects":
+        return f"no drop: mend the records in your own files; batchdrop report {describe.short(job)} says how"
+    return "mend the records, then drop the file again; our own columns are ignored then"
 
 
 def _write(body: BinaryIO, output: Path) -> None:

@@ -12,7 +12,7 @@ from msgspec import Struct, field
 
 from batchdrop.job import Batch
 from batchdrop.parcels import Parcels
-from batchdrop.records.model import SourceRecord, Stops, never
+from batchdrop.records.model import REPLACED, SourceRecord, Stops, never
 from batchdrop.records.rejects import RejectsWriter
 from batchdrop.records.verdicts import MESSAGE, Refusal, Rows, Verdicts, Wanted
 from batchdrop.refusals import SAMPLE, Refusals
@@ -23,6 +23,9 @@ _REJECTED = RecordOutcome.REJECTED.value
 _SHOWN = 200  # characters of an id and a code of which no record was found: a ledger item holds a hundred of them
 Whole = tuple[str, str, str]  # outcome, code, message
 Place = dict[str, Any]
+Reason = tuple[str, str, str]  # outcome, code, message
+# Whatever took the place of each, it is one reason: the advice counts them by it, as they are not to be dropped again.
+GAVE_WAY: Reason = (RecordOutcome.INVALID.value, REPLACED, "a later record with the same id took its place")
 
 
 class Tally(Struct):
@@ -33,7 +36,7 @@ class Tally(Struct):
     whole: int = 0  # records that one verdict befell together: never sent, or of a batch refused as a whole
     invalid: int = 0
     sample: list[dict[str, Any]] = field(default_factory=list)
-    reasons: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    reasons: Counter[Reason] = field(default_factory=Counter)
     unmatched: list[dict[str, str]] = field(default_factory=list)
     astray: int = 0  # refusals that are of none of the records; those above are the first of them
     hashes_ids: bool = False  # the report is not to tell them
@@ -47,7 +50,7 @@ class Tally(Struct):
             row = {"line": record.line, "id": id_, "outcome": outcome, "code": code, "message": message}
             self.sample.append(row)
         key = (outcome, code, message if len(self.reasons) < SAMPLE else "")
-        self.reasons[key] += 1
+        self.reasons[one_reason(key)] += 1
 
     def take(self, rows: Rows, whole: Whole | None) -> bytes:
         """Add rows of which the report shows none. `whole` befell their records, or else the vendor refused them."""
@@ -75,6 +78,18 @@ class Tally(Struct):
                 return done
             self.reasons[outcome, *rows.told.verdict(number)] += 1
         return len(rows.verdicts)
+
+
+def one_reason(reason: Reason) -> Reason:
+    return GAVE_WAY if reason[:2] == GAVE_WAY[:2] else reason
+
+
+def commonest(reasons: Counter[Reason], most: int) -> list[tuple[Reason, int]]:
+    """The most frequent reasons; that records gave way is always among them."""
+    found = reasons.most_common(most)
+    if GAVE_WAY in reasons and all(reason != GAVE_WAY for reason, _ in found):
+        found[-1] = (GAVE_WAY, reasons[GAVE_WAY])
+    return found
 
 
 def hashed(id_: str) -> str:
@@ -151,7 +166,8 @@ def rows_of_batch(
                 near[id_] = [*near.get(id_, ())[:1], record]  # two are as many as it takes to be in doubt
             continue
         tally.add(record, *verdict)
-        yield writer.row(record, *verdict)
+        if one_reason(verdict) != GAVE_WAY:  # dropped again it would overwrite what took its place
+            yield writer.row(record, *verdict)
     # Some vendors change the case of ids. Such a refusal is a record's only if no other record can be meant.
     for id_, candidates in near.items():
         if len(candidates) == 1 and refusals.is_open(id_) and (refusal := refusals.of(id_)):

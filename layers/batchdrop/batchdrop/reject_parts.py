@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from batchdrop.job import Batch, Job, Piece
-from batchdrop.matching import Tally
+from batchdrop.matching import Tally, commonest
 from batchdrop.places import workplace
 from batchdrop.ports import ObjectRef
 from batchdrop.refusals import SAMPLE
@@ -42,7 +42,7 @@ class RejectParts(Struct):
     def write(self, name: str, rows: Iterator[bytes], tally: Tally) -> None:
         """Keep rows, and what the report tells of them."""
         self.world.objects.put_stream(self.bucket, self._key(name, "rows"), rows)
-        reasons = [[*key, count] for key, count in tally.reasons.most_common(SAMPLE)]
+        reasons = [[*key, count] for key, count in commonest(tally.reasons, SAMPLE)]
         notes = json.dumps({"sample": tally.sample, "reasons": reasons}).encode()
         self.world.objects.put(self.bucket, self._key(name, "json"), notes)
 

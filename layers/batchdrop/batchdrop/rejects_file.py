@@ -13,6 +13,7 @@ from msgspec.structs import asdict
 
 from batchdrop.blocks import in_blocks
 from batchdrop.errors import ObjectGone
+from batchdrop.matching import GAVE_WAY, Reason, commonest, one_reason
 from batchdrop.places import folder
 from batchdrop.ports import ObjectRef, Upload
 from batchdrop.records.rejects import RejectsWriter
@@ -32,7 +33,7 @@ class Progress(Struct):
     parts: str  # which they are: what was made of others is of no use
     noted: int = 0
     sample: list[dict[str, Any]] = field(default_factory=list)
-    reasons: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # by outcome, code and message
+    reasons: Counter[Reason] = field(default_factory=Counter)  # by outcome, code and message
     upload: str = ""
     marks: list[str] = field(default_factory=list)
     written: int = 0  # bytes
@@ -41,14 +42,14 @@ class Progress(Struct):
         self.noted += 1
         self.sample += told["sample"][: SAMPLE - len(self.sample)]
         for outcome, code, message, count in told["reasons"]:
-            key = (outcome, code, message)
-            is_told = key in self.reasons or len(self.reasons) < _MOST_REASONS
+            key = one_reason((outcome, code, message))
+            is_told = key == GAVE_WAY or key in self.reasons or len(self.reasons) < _MOST_REASONS
             self.reasons[key if is_told else (outcome, code, "")] += count
 
     def most(self) -> list[dict[str, Any]]:
         """The most frequent reasons."""
         names = ("outcome", "code", "message")
-        return [dict(zip(names, key, strict=True)) | {"count": n} for key, n in self.reasons.most_common(20)]
+        return [dict(zip(names, key, strict=True)) | {"count": n} for key, n in commonest(self.reasons, 20)]
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "reasons": [[*key, count] for key, count in self.reasons.items()]}

@@ -9,7 +9,7 @@ import json
 import pytest
 
 from batchdrop.destinations.base import Reject
-from batchdrop.matching import Tally, rows_of_batch, untold
+from batchdrop.matching import GAVE_WAY, Tally, commonest, rows_of_batch, untold
 from batchdrop.records.model import Problem, SourceRecord
 from batchdrop.records.rejects import RejectsWriter
 from batchdrop.records.verdicts import MESSAGE
@@ -132,3 +132,12 @@ def test_a_message_tells_no_part_of_an_id_that_is_not_to_be_told(message: str) -
     assert "ann@" not in told.lower()
     assert not told.endswith("A")
     assert untold("nothing about it", id_) == "nothing about it"
+
+
+def test_that_records_gave_way_is_told_however_many_other_reasons_are_more_frequent() -> None:
+    tally = Tally()
+    for n in range(SAMPLE):
+        tally.reasons["rejected", f"E{n}", ""] = 2
+    tally.add(record(1, problem=Problem("replaced", "by line 9")), "invalid", "replaced", "by line 9")
+    found = commonest(tally.reasons, 20)
+    assert (len(found), found[-1]) == (20, (GAVE_WAY, 1))

@@ -37,6 +37,28 @@ def test_refused_records_are_mended_and_dropped_again() -> None:
     assert "`batchdrop drop mend.csv --route products`" in said
 
 
+GAVE_WAY = {"outcome": "invalid", "code": "replaced", "message": "", "count": 3}
+
+
+def test_records_that_gave_way_to_later_ones_are_told_and_are_not_to_be_mended() -> None:
+    counts = samples.counts(accepted=8, invalid=4, rejected=1)
+    said = advice("completed_with_rejects", counts=counts, reject_reasons=[GAVE_WAY])
+    assert "Mend the 2 records refused" in said
+    assert "3 records gave way to later ones with the same id: they are not in the rejects file." in said
+    only = samples.report("completed_with_rejects", counts=samples.counts(accepted=8, invalid=3), rejects=[GAVE_WAY])
+    assert what_next({**only, "reject_reasons": [GAVE_WAY]})[0] == "Nothing to mend."
+    unsent = advice("failed", counts=samples.counts(accepted=8, invalid=3, unprocessed=2), reject_reasons=[GAVE_WAY])
+    assert "--only-rejected` sends only what was not accepted." in unsent
+    assert "Mend" not in unsent
+
+
+def test_the_members_of_a_set_are_not_to_be_mended_for_records_that_gave_way() -> None:
+    counts = samples.counts(accepted=8, invalid=3)
+    report = samples.report("completed_with_rejects", counts=counts, reject_reasons=[GAVE_WAY])
+    assert "Mend" not in "\n".join(what_next(report, "whole"))
+    assert "Drop" not in "\n".join(what_next(report, "part"))
+
+
 def test_refused_ndjson_stays_ndjson() -> None:
     said = advice("completed_with_rejects", counts=samples.counts(rejected=1), rejects_file="rejects.ndjson")
     assert "-o mend.ndjson" in said

@@ -190,3 +190,10 @@ def test_a_set_goes_by_the_name_of_its_folder() -> None:
 
 def test_a_rerun_names_the_job_it_repeats() -> None:
     assert "re-run of job the-first" in Parsed(render(samples.report(previous="the-first"))).text
+
+
+def test_the_page_says_that_records_gave_way_and_are_not_in_the_rejects_file() -> None:
+    gone = {"line": 3, "id": "7", "outcome": "invalid", "code": "replaced", "message": "by line 9", "count": 4}
+    page = render(samples.report("completed_with_rejects", rejects=[gone], reject_reasons=[gone])).decode()
+    assert "4 records gave way to later ones with the same id: they are not in the rejects file." in page
+    assert "All of them" not in page

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 from msgspec import Struct
 
 from batchdrop.errors import DropRefused
 from batchdrop.records import cells
-from batchdrop.records.model import Problem
+from batchdrop.records.model import REPLACED, Problem
 from batchdrop.records.spec import InputSpec
+from batchdrop.words import RecordOutcome
 
 OUR_COLUMNS = ("batchdrop_line", "batchdrop_outcome", "batchdrop_code", "batchdrop_message")
 UNREAD = "batchdrop_raw"  # in a rejects file, the text of a JSON record that could not be read
@@ -126,6 +128,8 @@ class Columns:
 
     def problem(self, row: Row) -> Problem | None:
         """What is wrong with a row before its values are looked at."""
+        if self.mended and self._gave_way(row):
+            return replaced_before()
         if len(row) != len(self.header):
             code = "row_too_long" if len(row) > len(self.header) else "row_too_short"
             cells_ = "1 cell" if len(row) == 1 else f"{len(row)} cells"
@@ -137,6 +141,15 @@ class Columns:
             if not row[index]:
                 return Problem("required", "the cell is empty, but must not be", self.header[index])
         return self._id_problem(row)
+
+    def _gave_way(self, row: Row) -> bool:
+        """In a row that has lost or got cells, ours are looked for wherever they are."""
+        if len(row) != len(self.header):
+            return (RecordOutcome.INVALID, REPLACED) in pairwise(row)
+        return gave_way(*(self._ours(row, name) for name in OUR_COLUMNS[1:3]))
+
+    def _ours(self, row: Row, name: str) -> str:
+        return row[self.header.index(name)] if name in self.header else ""
 
     def _id_problem(self, row: Row) -> Problem | None:
         for index in self.id:
@@ -157,6 +170,17 @@ class Columns:
 def is_ours(header: Sequence[str]) -> bool:
     """Whether it is that of a rejects file of ours, dropped again: of our columns some may have been deleted."""
     return not set(OUR_COLUMNS).isdisjoint(header)
+
+
+def gave_way(outcome: str, code: str) -> bool:
+    """Whether a line of a rejects file, by its columns of ours, is of a record that gave way to a later one with its
+    id: rejects files had them once. A vendor may have the word, too."""
+    return code == REPLACED and outcome != RecordOutcome.REJECTED
+
+
+def replaced_before() -> Problem:
+    why = "the record gave way to a later one with the same id, which this one would overwrite"
+    return Problem(REPLACED, f"{why}: to send it after all, empty its {OUR_COLUMNS[2]}", OUR_COLUMNS[2])
 
 
 def is_rejects_header(cells: Sequence[str], own: Sequence[str]) -> bool:

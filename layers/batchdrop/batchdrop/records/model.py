@@ -24,6 +24,7 @@ class Checkpoint(Struct, frozen=True):
         return cls(*(int(cast(int, data[name])) for name in ("offset", "line", "ordinal")))
 
 
+REPLACED = "replaced"  # the code of a record that gave way to a later one with its id
 Stops = Callable[[Checkpoint], bool]  # told places before which all is done: whether to go no further
 
 

@@ -15,7 +15,7 @@ from batchdrop.records.idhashes import IdHashes
 from batchdrop.records.inspection import Inspection
 from batchdrop.records.jsoncodec import JsonCodec
 from batchdrop.records.kernel import ALL, HASH_BYTES, ROOM, Mode, Run, Stop
-from batchdrop.records.model import Checkpoint, Problem, SourceRecord, Stops, never
+from batchdrop.records.model import REPLACED, Checkpoint, Problem, SourceRecord, Stops, never
 from batchdrop.records.payload import Payload, PayloadBuilder
 from batchdrop.records.source import Source
 from batchdrop.records.spec import InputSpec, OutputSpec
@@ -195,7 +195,7 @@ class Packager:
     def _batch_problem(self, size: int, ordinal: int, offset: int) -> Problem | None:
         if (line := self._inspection.duplicates.get(ordinal)) is not None:
             if self._spec.duplicates == "last_wins":
-                return Problem("replaced", f"replaced by the record with the same id at line {line}", offset=offset)
+                return Problem(REPLACED, f"replaced by the record with the same id at line {line}", offset=offset)
             return Problem("duplicate_id", f"duplicate id, first at line {line}", offset=offset)
         if size > self._room:
             return Problem(

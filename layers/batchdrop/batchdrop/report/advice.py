@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 
 from batchdrop.again import Again
+from batchdrop.report.gave_way import gave_way, told_of
 from batchdrop.report.reading import Doc, integer, mapping, mappings, text
 
 
@@ -23,7 +24,11 @@ def what_next(report: Doc, again: Again = "rejects", *, in_order: bool = False, 
     if not steps and outcome == "completed":
         odd = report.get("warnings")
         steps = ["Read the warnings: every record was accepted, but something was odd." if odd else "Nothing to do."]
-    return [*(steps or ["Read the reason and the warnings in this report."]), *_twin(report)]
+    gone = gave_way(report)
+    if gone and not steps and outcome == "completed_with_rejects":
+        steps = ["Nothing to mend."]
+    told = [f"{told_of(gone)} There is nothing to be done about {_them(gone)}."] if gone else []
+    return [*(steps or ["Read the reason and the warnings in this report."]), *told, *_twin(report)]
 
 
 def _decide(report: Doc, *, in_order: bool, newer: str) -> list[str]:
@@ -83,6 +88,7 @@ def _send_again(report: Doc, again: Again) -> list[str]:
     if text(report, "outcome") == "held" or _came_to_nothing(report):
         return []
     refused, unprocessed = _count(report, "invalid") + _count(report, "rejected"), _count(report, "unprocessed")
+    refused = max(0, refused - gave_way(report))
     if again != "rejects":
         return _set_again(report, again, refused, unprocessed)
     if refused:
