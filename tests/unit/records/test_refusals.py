@@ -16,10 +16,12 @@ import pytest
 
 from batchdrop.errors import DropRefused
 from batchdrop.records import expand, reading
+from batchdrop.records.expand import BLOCK
 from batchdrop.records.inspect import inspect
 from batchdrop.records.jsonhead import ArrayFinder
 from batchdrop.records.source import BytesSource
-from batchdrop.records.spec import InputSpec
+from batchdrop.records.spec import InputFormat, InputSpec
+from batchdrop.records.utf8 import BOM
 from tests.unit.records.drops import gzipped, look, problems, refusal, sent, zipped
 
 
@@ -463,3 +465,46 @@ def test_the_caller_can_stop_the_inspection_when_its_time_is_up() -> None:
 
     with pytest.raises(TimeUpError):
         inspect(BytesSource("x.csv", b"id\n1\n"), InputSpec(), check=check)
+
+
+BLANKS = b"\n" * (BLOCK + 1000)
+
+
+@pytest.mark.parametrize("most", [10_000_000, 1000], ids=["looked through", "too many"])
+@pytest.mark.parametrize(
+    ("format_", "name", "data"),
+    [
+        ("ndjson", "drop", b'{"id":1}\n{"id":2}\n'),
+        ("auto", "drop.ndjson", b'{"id":1}\n{"id":2}\n'),
+        ("csv", "drop", b"id\n1\n2\n"),
+        ("auto", "drop.csv", b"id\n1\n2\n"),
+    ],
+)
+def test_what_follows_many_blank_lines_is_read_as_the_route_or_the_name_says(
+    format_: InputFormat, name: str, data: bytes, most: int
+) -> None:
+    found = look(BLANKS + data, InputSpec(format=format_, max_record_bytes=most), name)
+    assert (found.format, found.records) == ("csv" if b"{" not in data else "ndjson", 2)
+
+
+@pytest.mark.parametrize("bom", [b"", BOM])
+@pytest.mark.parametrize("name", ["drop", "drop.json"])
+@pytest.mark.parametrize("format_", ["auto", "json"])
+def test_an_array_may_have_many_blank_lines_before_it(format_: InputFormat, name: str, bom: bytes) -> None:
+    found = look(bom + BLANKS + b'[{"id":1}]', InputSpec(format=format_), name)
+    assert (found.format, found.records, found.start.line) == ("json", 1, len(BLANKS) + 1)
+    keyed = look(bom + BLANKS + b'{"a":[{"id":1}]}', InputSpec(format=format_, json_key="a"), name)
+    assert (keyed.format, keyed.records) == ("json", 1)
+
+
+def test_an_array_behind_more_blank_lines_than_are_looked_through_is_refused_as_that() -> None:
+    refused = refusal(BLANKS + b'[{"id":1}]', InputSpec(format="json", max_record_bytes=1000))
+    assert (refused.reason, "blank" in str(refused)) == ("format", True)
+
+
+@pytest.mark.acceptance("B1")
+@pytest.mark.parametrize("format_", ["auto", "csv", "json", "ndjson"])
+@pytest.mark.parametrize("data", [b"\n \r\n", BLANKS])
+@pytest.mark.parametrize("name", ["drop", "drop.json", "drop.csv"])
+def test_a_file_of_blank_lines_is_empty_whatever_it_should_be(format_: InputFormat, data: bytes, name: str) -> None:
+    assert refusal(data, InputSpec(format=format_), name).reason == "empty"

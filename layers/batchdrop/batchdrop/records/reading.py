@@ -12,7 +12,7 @@ from batchdrop.records.expand import Packed, expand, guarded, limited, opens_any
 from batchdrop.records.halt import Halt
 from batchdrop.records.inspection import Inspection
 from batchdrop.records.scans import Again, ArrayScan, CsvScan, Found, LineScan, Scan, count
-from batchdrop.records.sniff import sniff
+from batchdrop.records.sniff import BLANK, sniff
 from batchdrop.records.source import Source
 from batchdrop.records.spec import InputSpec
 from batchdrop.records.utf8 import BOM, Utf8Check, WasUtf8
@@ -73,7 +73,7 @@ class Reading:
             self._format, self._text = halt.inspection.format, _Text(blocks, 0, halt.at.offset)
             self._was_utf8 = WasUtf8("utf-8")  # not asked: its first accents may be behind
         else:
-            first = _first(blocks)
+            first = _first(blocks, file.spec.max_record_bytes)
             sniffed = sniff(first, file.source.name, file.spec)
             again, self._format = None, sniffed.format
             self._was_utf8 = WasUtf8(file.spec.encoding)
@@ -162,11 +162,13 @@ def checked(blocks: Iterator[bytes], check: Callable[[], None]) -> Iterator[byte
         yield block
 
 
-def _first(blocks: Iterator[bytes]) -> bytes:
-    """Enough of the text to tell what it is, however small the pieces a packed file begins with."""
-    head = b""
+def _first(blocks: Iterator[bytes], most_blank: int) -> bytes:
+    """Enough of the text to tell what it is, however small the pieces a packed file begins with, and whatever is blank
+    before it, within reason."""
+    head, is_blank = bytearray(), True
     for block in blocks:
+        is_blank = is_blank and not (block if head else block.removeprefix(BOM)).strip(BLANK)
         head += block
-        if len(head) >= _HEAD:
+        if len(head) >= (most_blank if is_blank else _HEAD):
             break
-    return head
+    return bytes(head)

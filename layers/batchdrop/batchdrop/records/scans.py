@@ -195,6 +195,11 @@ def _begin(chunks: Iterator[bytes], spec: InputSpec, body: int) -> tuple[bytes, 
     for piece in _doubling(chunks):
         head += piece
         blank = len(head) - len(head.lstrip())
+        if blank == len(head):
+            if blank > spec.max_record_bytes:
+                many = f"more than {spec.max_record_bytes} blank bytes"
+                raise DropRefused("format", f"the file begins with {many}", line=1)
+            continue
         if head[blank : blank + 1] == b"[":
             return head, blank + 1
         if not spec.json_key:
@@ -203,7 +208,7 @@ def _begin(chunks: Iterator[bytes], spec: InputSpec, body: int) -> tuple[bytes, 
             return head, start
         if len(head) > spec.max_record_bytes:
             raise DropRefused("format", f"no array under '{spec.json_key}' in the first bytes", line=1)
-    raise _truncated(body)
+    raise _truncated(body) if head.strip() else empty()
 
 
 def _doubling(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -13,6 +13,7 @@ from batchdrop.records.spec import InputSpec
 from batchdrop.records.utf8 import BOM
 
 Format = Literal["csv", "json", "ndjson"]
+BLANK = b" \t\r\n"
 
 _UTF16_32 = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 _LINES = (".ndjson", ".jsonl")
@@ -51,10 +52,9 @@ def sniff(head: bytes, name: str, spec: InputSpec) -> Sniffed:
     """Decide from the first bytes of the expanded file. Raises `DropRefused` for what is no text of ours."""
     refuse_foreign(head)
     body = len(BOM) if head.startswith(BOM) else 0
-    text = head[body:].lstrip(b" \t\r\n")
+    text, suffix = head[body:].lstrip(BLANK), _suffix(name)
     if not text:
-        return Sniffed("csv", body)
-    suffix = _suffix(name)
+        return Sniffed(_BY_NAME.get(suffix, "csv") if spec.format == "auto" else spec.format, body)
     format_ = _by_content(text, suffix, spec)
     if suffix in _BY_NAME and spec.format == "auto" and (_BY_NAME[suffix] == "csv") != (format_ == "csv"):
         raise DropRefused("content", f"the name ends in {suffix}, but the content is not {_BY_NAME[suffix].upper()}")
