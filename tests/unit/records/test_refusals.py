@@ -508,3 +508,45 @@ def test_an_array_behind_more_blank_lines_than_are_looked_through_is_refused_as_
 @pytest.mark.parametrize("name", ["drop", "drop.json", "drop.csv"])
 def test_a_file_of_blank_lines_is_empty_whatever_it_should_be(format_: InputFormat, data: bytes, name: str) -> None:
     assert refusal(data, InputSpec(format=format_), name).reason == "empty"
+
+
+IDS = InputSpec(id=("id",))
+MANY = [{"id": n, "name": "somebody"} for n in range(10_000)]
+
+
+@pytest.mark.parametrize(
+    ("data", "spec"),
+    [
+        (json.dumps({"total": 2, "items": [{"id": 1}, {"id": 2}]}), IDS),
+        (json.dumps({"total": 2, "items": MANY}), IDS),
+        (json.dumps({"items": [{"id": 1}]}), InputSpec()),
+        (json.dumps({"items": [{"id": 1}], "total": 1}, indent=1), InputSpec()),
+        ("\ufeff \n" + json.dumps({"id": 7, "items": MANY}, indent=1), IDS),
+        (json.dumps({"items": [{"id": 1}]}), InputSpec(format="ndjson")),
+        (json.dumps({"it\u00e9ms": [{"id": 1}]}), InputSpec(rename={"nr": "id"}, id=("id",))),
+    ],
+)
+def test_an_object_that_seems_to_hold_the_records_in_an_array_is_hinted_at(data: str, spec: InputSpec) -> None:
+    (warning,) = look(data.encode(), spec).warnings
+    assert "with an array under 'it" in warning
+    assert "input.json_key to its name" in warning
+    assert ("input.format to json" in warning) is (spec.format == "ndjson")
+
+
+@pytest.mark.parametrize(
+    ("data", "spec"),
+    [
+        (json.dumps({"id": 1, "items": [{"id": 1}]}), IDS),
+        (json.dumps({"nr": 1, "items": [{"id": 1}]}), InputSpec(rename={"nr": "id"}, id=("id",))),
+        (json.dumps({"$type": "VISIT", "$items": [{"id": 1}]}), InputSpec()),
+        (json.dumps({"tags": [1, 2]}), IDS),
+        (json.dumps({"a": [{"id": 1}], "b": [{"id": 1}]}), InputSpec()),
+        (json.dumps({"items": [{"id": 1}], "batchdrop_line": 1}), IDS),
+        (json.dumps({"items": [{"id": 1}]}) + "\n" + json.dumps({"items": [{"id": 2}]}) + "\n", IDS),
+        (json.dumps({"items": [{"id": 1}]}), InputSpec(json_key="items", id=("id",))),
+        ('[{"items": [{"id": 1}]}]', IDS),
+        ('{"\\ud800": [{"id": 1}]}', IDS),
+    ],
+)
+def test_a_record_that_holds_an_array_of_its_own_is_not_hinted_at(data: str, spec: InputSpec) -> None:
+    assert look(data.encode(), spec).warnings == ()

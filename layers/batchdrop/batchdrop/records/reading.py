@@ -17,6 +17,7 @@ from batchdrop.records.source import Source
 from batchdrop.records.spec import InputSpec
 from batchdrop.records.utf8 import BOM, Utf8Check, WasUtf8
 from batchdrop.records.walk import Walk
+from batchdrop.records.wrapped import hint_of
 
 _SCANS: dict[str, Callable[[Iterator[bytes], InputSpec, int, Again | None], Scan]] = {
     "csv": CsvScan,
@@ -68,6 +69,7 @@ class Reading:
         is_cut = file.opens_anywhere and not file.spec.json_key and file.source.size > cut_bytes
         self.span = cut_bytes if is_cut else 0
         self._cuts = halt.inspection.cuts if halt else ()
+        self._spec, self._first = file.spec, b""
         if halt:
             again = Again(_found(halt.inspection), halt.at, file.prefix(halt.inspection), halt.mark.encode())
             self._format, self._text = halt.inspection.format, _Text(blocks, 0, halt.at.offset)
@@ -76,6 +78,7 @@ class Reading:
             first = _first(blocks, file.spec.max_record_bytes)
             sniffed = sniff(first, file.source.name, file.spec)
             again, self._format = None, sniffed.format
+            self._first = first if self._format == "ndjson" else b""
             self._was_utf8 = WasUtf8(file.spec.encoding)
             self._text = _Text(_seen(chain([first], blocks), self._was_utf8), sniffed.body)
         self._scan = _SCANS[self._format](iter(self._text), file.spec, self._text.body, again)
@@ -102,6 +105,7 @@ class Reading:
         """As far as is known by now."""
         found = self._scan.found
         odd = [self._odd] if self._was_utf8.answer else []
+        odd += filter(None, [hint_of(self._first, self._spec, found.records)])
         return Inspection(
             sha256="",
             format=self._format,
