@@ -26,7 +26,8 @@ VERSION_ID = "v" * 32  # as long as those S3 gives: the ledger needs room for th
 
 @dataclass(slots=True)
 class DryRun:
-    """`problems` has every invalid record with its line; `batches` are as they would be submitted."""
+    """`records` are all, the invalid ones included, as in a report; `problems` has each of these with its line.
+    `batches` are as they would be submitted."""
 
     format: str = ""
     records: int = 0
@@ -34,6 +35,10 @@ class DryRun:
     batches: list[dict[str, Any]] = field(default_factory=list)
     problems: list[dict[str, Any]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def valid(self) -> int:
+        return self.records - self.invalid
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -94,7 +99,7 @@ def _add(found: DryRun, number: int, parcel: Parcel, parcels: Parcels, names: Se
         entry = {"n": number, "records": parcel.records, "invalid": parcel.invalid}
         found.batches.append(entry | {"bytes": parcel.payload.size, "sha256": parcel.payload.sha256})
         parcel.payload.close()
-    found.records += parcel.records
+    found.records += parcel.records + parcel.invalid
     found.invalid += parcel.invalid
     if parcel.invalid:
         replay = parcels.replay(parcel.start, parcel.end)

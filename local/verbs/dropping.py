@@ -75,7 +75,7 @@ def check(
     else:
         _print(found, chosen, is_set=file.is_dir())
     if found.invalid:
-        raise typer.Exit(WITH_REJECTS if found.records else FAILED)
+        raise typer.Exit(WITH_REJECTS if found.valid else FAILED)
 
 
 def drop(
@@ -196,7 +196,7 @@ def _print(found: DryRun, route: Route, *, is_set: bool) -> None:
             show.say(f"and {more} more: in a pipe, or with --json, all are listed")
     for warning in found.warnings:
         show.say(f"warning: {warning}")
-    records = f"{found.records} record{'' if found.records == 1 else 's'}"
+    records = f"{found.valid} record{'' if found.valid == 1 else 's'}"
     batches = f"{len(found.batches)} batch{'' if len(found.batches) == 1 else 'es'}"
     show.say(f"{records} would go to {route.vendor.name} in {batches}, {found.invalid} would not")
 

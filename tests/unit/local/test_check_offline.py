@@ -110,9 +110,19 @@ def test_before_the_kernel_is_built_the_way_to_it_is_told(
 def test_a_route_by_name_is_taken_as_it_was_last_seen(run: Run, items: Path) -> None:
     seen_routes.keep("batchdrop", "items", ITEMS)
     found = run("check", items, "--route", "items", "--json")
-    assert (found.code, found.json["records"], found.json["invalid"]) == (4, 2, 3)
+    assert (found.code, found.json["records"], found.json["invalid"]) == (4, 5, 3)
     seen_routes.keep("shop", "items", {**ITEMS, "input": {}})
-    assert run("check", items, "--route", "items", "--stack", "shop", "--json").json["records"] == 4
+    assert run("check", items, "--route", "items", "--stack", "shop", "--json").json["invalid"] == 1
+
+
+def test_records_are_all_of_the_files_as_in_a_report_and_without_a_valid_one_it_fails(run: Run, items: Path) -> None:
+    items.write_text("itemId,quantity,price\na,many,1\nb,few,2\n")
+    found = run("check", items, "--route", items.with_name("route.yaml"), "--json")
+    assert (found.code, found.json["records"], found.json["invalid"], found.json["batches"]) == (1, 2, 2, [])
+    assert (
+        "0 records would go to sherpa in 0 batches, 2 would not"
+        in run("check", items, "--route", items.with_name("route.yaml")).err
+    )
 
 
 def test_a_route_never_seen_and_no_stack_ends_with_the_way_out(run: Run, items: Path) -> None:

@@ -138,7 +138,7 @@ def test_a_check_says_what_would_be_sent_and_what_not_without_any_stack(
     file.write_text("email,name\na@example.org,A\nb@example.org,B,extra\nc@example.org,C\n")
     done = run("check", file, "--route", route_file, "--json")
     assert done.code == 4
-    assert (done.json["records"], done.json["invalid"], len(done.json["batches"])) == (2, 1, 1)
+    assert (done.json["records"], done.json["invalid"], len(done.json["batches"])) == (3, 1, 1)
     assert done.json["problems"][0]["line"] == 3
     words = run("check", file, "--route", route_file)
     assert "3\t\t\trow_too_long\tthe row has 3 cells, the header 2" in words.out
