@@ -12,7 +12,7 @@ import pytest
 from batchdrop.records import expand
 from batchdrop.records.inspect import inspect
 from batchdrop.records.source import BytesSource
-from batchdrop.records.spec import Empty, InputSpec
+from batchdrop.records.spec import TYPES, Empty, InputSpec
 from tests.unit.records.drops import gzipped, lines, packager, payloads, problems, records, refusal, sent
 
 
@@ -307,3 +307,20 @@ def test_a_file_that_seems_to_be_utf8_after_all_is_warned_of(data: bytes, is_odd
     with patch.object(expand, "BLOCK", block):
         warnings = inspect(source, InputSpec(encoding="windows-1252")).warnings
     assert ["seems to be UTF-8" in warning for warning in warnings] == [True] * is_odd
+
+
+EMPTIES = {"string": "", "timestamp": "", "list": [], "integer": None, "number": None, "boolean": None, "json": None}
+
+
+def test_an_empty_cell_is_by_default_as_empty_as_its_type_can_be() -> None:
+    """As docs/routes.md says, of every type there is."""
+    assert set(EMPTIES) == set(TYPES)
+    data = (",".join(["plain", *EMPTIES]) + "\nx" + "," * len(EMPTIES) + "\n").encode()
+    assert sent(data, InputSpec(types={kind: kind for kind in EMPTIES})) == [{"plain": "x", **EMPTIES}]
+
+
+@pytest.mark.parametrize("empty", ["omit", "null", "string"])
+def test_an_empty_cell_stays_one_in_a_batch_that_is_csv(empty: Empty) -> None:
+    data = (",".join(["plain", *EMPTIES]) + "\nx" + "," * len(EMPTIES) + "\n").encode()
+    spec = InputSpec(types={kind: kind for kind in EMPTIES}, empty=empty)
+    assert b"".join(payloads(packager(data, spec, "csv"))) == data

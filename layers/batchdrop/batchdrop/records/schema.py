@@ -60,7 +60,13 @@ PROPERTIES: dict[str, dict[str, object]] = {
     "types": _map("types of CSV columns; a column without one stays text, byte for byte", {"enum": list(TYPES)}),
     "rename": _map("new names of fields, by their name in the file", {"type": "string", "minLength": 1}),
     "drop": _names("fields that are not sent"),
-    "empty": _one_of("what becomes of an empty CSV cell", "omit", "null", "string"),
+    "empty": _one_of(
+        "what becomes of an empty CSV cell in a JSON record: the field is left out, is null, or is empty as its type"
+        ' can be: "" as text and timestamp, [] as list; of the other types, which have no empty value, null',
+        "omit",
+        "null",
+        "string",
+    ),
     "delimiter": _character(
         "what separates CSV cells: one ASCII character, or tab; no double quote and no backslash", r'"\\'
     ),
