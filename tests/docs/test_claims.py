@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import subprocess
@@ -13,10 +14,13 @@ import yaml
 
 from batchdrop import ledger, members, notify, poll, verdict
 from batchdrop.destinations import REGISTRY, destination
+from batchdrop.errors import DropRefused
 from batchdrop.parcels import input_spec
 from batchdrop.records import idhashes, inspect
 from batchdrop.records.columns import OUR_COLUMNS
-from batchdrop.records.spec import InputSpec
+from batchdrop.records.packager import Packager
+from batchdrop.records.source import BytesSource
+from batchdrop.records.spec import InputSpec, OutputSpec
 from batchdrop.records.verdicts import MESSAGE
 from batchdrop.route import COMMON, read_route
 from batchdrop.words import JobOutcome, RecordOutcome
@@ -40,6 +44,37 @@ def test_the_limits_in_the_readme_are_those_of_the_code() -> None:
     assert f"If port {emulator.PORT} is" in README
     assert f"More than {idhashes.MAX_DUPLICATES:,} records that repeat an id refuse the file" in README
     assert f"More than {idhashes.MAX_DUPLICATES:,} records that repeat an id refuse the whole file" in ROUTES
+
+
+TYPED = InputSpec(types={"n": "integer"}, id=("id",))
+INVALID = {
+    "a row has too few": b"id,n\n1,1\n2\n",
+    "or too many cells": b"id,n\n1,1\n2,1,x\n",
+    "a cell does not fit its type": b"id,n\n1,1\n2,x\n",
+    "a line is no sound JSON object": b'{"id":1}\n{"id":\n',
+}
+REFUSED = {
+    "a quote in a CSV file is wrong": b'id,n\n"1"x,1\n2,2\n',
+    "or never closed": b'id,n\n1,1\n2,"2\n3,3\n',
+    "the file is not in the route's encoding (UTF-8)": b"id,n\n\xff,1\n",
+    "truncated": b'[{"id":1},{"id"',
+    "empty": b"id,n\n",
+    "a bomb": gzip.compress(b"id,n\n" + b"1,1\n" * 10**6),
+    "or its header lacks a column": b"n\n1\n",
+}
+
+
+@pytest.mark.parametrize("words", [*INVALID, *REFUSED])
+def test_how_a_file_fails_is_what_the_readme_says(words: str) -> None:
+    assert words in README.partition("## How it fails")[2].partition("## Limits")[0]
+    source = BytesSource("drop", INVALID.get(words) or REFUSED[words])
+    if words in REFUSED:
+        with pytest.raises(DropRefused):
+            inspect.inspect(source, TYPED)
+        return
+    found = inspect.inspect(source, TYPED)
+    records = list(Packager(source, TYPED, OutputSpec("json_array", 1000), found).replay())
+    assert [record.problem is None for record in records] == [True, False]
 
 
 def test_what_becomes_of_repeated_ids_by_default_is_what_the_page_says() -> None:
