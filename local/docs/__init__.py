@@ -11,15 +11,17 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from batchdrop.route import schema
-from local.docs import code, command, demonstration, reports, routes
+from local.docs import code, codes, command, demonstration, reports, routes
 from local.home import REPO
 
 DOCS = REPO / "docs"
 _PART = re.compile(r"(<!-- generated: ([^>]*?) -->\n).*?(<!-- end -->)", re.DOTALL)
 _MAKERS: Mapping[str, Callable[..., str]] = {
     "account": routes.account,
+    "codes": codes.records,
     "demo": demonstration.demo,
     "exits": command.exits,
+    "failures": codes.failures,
     "input": routes.input_,
     "poll": routes.poll,
     "side_by_side": routes.side_by_side,
