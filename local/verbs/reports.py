@@ -107,11 +107,11 @@ def rejects(
 
 def _what_to_do(job: Job, told: dict[str, Any]) -> str:
     from batchdrop.again import again
-    from batchdrop.report.gave_way import gave_way, has_rows, told_of
+    from batchdrop.report.gave_way import has_rows, told_of
 
-    gone, rows = gave_way(told), has_rows(told)
+    gone, rows = told_of(told), has_rows(told)
     if gone:
-        return f"{_mending(job, again(job)) if rows else 'no record is in it'}. {told_of(gone)}"
+        return f"{_mending(job, again(job)) if rows else 'there is nothing to mend in it'}. {gone}"
     if rows:
         return _mending(job, again(job))
     if job.counts.get("records") == job.counts.get("accepted"):

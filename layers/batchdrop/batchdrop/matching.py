@@ -12,6 +12,7 @@ from msgspec import Struct, field
 
 from batchdrop.job import Batch
 from batchdrop.parcels import Parcels
+from batchdrop.records.model import GAVE_WAY as TOOK_ITS_PLACE
 from batchdrop.records.model import REPLACED, SourceRecord, Stops, never
 from batchdrop.records.rejects import RejectsWriter
 from batchdrop.records.verdicts import MESSAGE, Refusal, Rows, Verdicts, Wanted
@@ -25,7 +26,7 @@ Whole = tuple[str, str, str]  # outcome, code, message
 Place = dict[str, Any]
 Reason = tuple[str, str, str]  # outcome, code, message
 # Whatever took the place of each, it is one reason: the advice counts them by it, as they are not to be dropped again.
-GAVE_WAY: Reason = (RecordOutcome.INVALID.value, REPLACED, "a later record with the same id took its place")
+GAVE_WAY: Reason = (RecordOutcome.INVALID.value, REPLACED, TOOK_ITS_PLACE)
 
 
 class Tally(Struct):

@@ -15,7 +15,7 @@ from batchdrop.errors import BatchdropError, ConditionFailed, ObjectGone, WriteC
 from batchdrop.job import Batch, Job
 from batchdrop.places import folder
 from batchdrop.ports import Absent, ObjectRef
-from batchdrop.report.gave_way import gave_way, has_rows, told_of
+from batchdrop.report.gave_way import has_rows, told_of
 from batchdrop.route import Route, read_route
 from batchdrop.spans import Spans
 from batchdrop.words import BatchState, JobOutcome
@@ -327,8 +327,8 @@ def _not_a_drop(old: Job) -> str:
 
 def _nothing_in_it(old: Job, report: Mapping[str, Any]) -> str:
     """Why a rejects file has no record: dropped again it would make a job about nothing."""
-    if gone := gave_way(report):
-        return f"there is nothing to drop again of job {old.job_id}. {told_of(gone)}"
+    if gone := told_of(report):
+        return f"there is nothing to drop again of job {old.job_id}. {gone}"
     if report["outcome"] != JobOutcome.FAILED or report["batches"]:
         return f"the rejects file of job {old.job_id} is empty: no record is named that was refused or never sent"
     return (

@@ -10,6 +10,7 @@ import pytest
 
 from batchdrop import order
 from batchdrop.places import iso
+from batchdrop.records import model
 from batchdrop.words import Counts
 from tests.unit.local.conftest import NOW, Run, Shop
 
@@ -246,7 +247,7 @@ def test_where_all_were_accepted_the_empty_rejects_file_is_told_as_such(run: Run
     assert "no record is in it, since all were accepted" in run("rejects", "j1", "-o", tmp_path / "mend.csv").err
 
 
-GAVE_WAY = {"outcome": "invalid", "code": "replaced", "message": "", "count": 2}
+GAVE_WAY = {"outcome": "invalid", "code": "replaced", "message": model.GAVE_WAY, "count": 2}
 
 
 @pytest.mark.parametrize("is_alone", [True, False])
@@ -254,12 +255,12 @@ def test_that_records_gave_way_and_are_not_in_the_file_is_told_with_it(
     run: Run, shop: Shop, tmp_path: Path, is_alone: bool
 ) -> None:
     job = shop.job(outcome="completed_with_rejects", counts=Counts(accepted=2, invalid=3))
-    rejects = [GAVE_WAY] if is_alone else [GAVE_WAY, *REPORT["rejects"]]  # type: ignore[misc]
+    rejects = [GAVE_WAY] if is_alone else [GAVE_WAY, *REPORT["rejects"]]
     shop.put_result(job, "report.json", json.dumps({**REPORT, "rejects": rejects, "reject_reasons": [GAVE_WAY]}))
     shop.put_result(job, "rejects.csv", "email,batchdrop_line\n")
     told = " ".join(run("rejects", "j1", "-o", tmp_path / "mend.csv").err.split())
     assert "2 records gave way to later ones with the same id: they are not in the rejects file." in told
-    assert ("no record is in it" in told) is is_alone
+    assert ("there is nothing to mend in it" in told) is is_alone
     assert ("mend the records" in told) is not is_alone
 
 

@@ -7,6 +7,7 @@ from itertools import product
 import pytest
 
 from batchdrop.again import Again
+from batchdrop.records import model
 from batchdrop.report.advice import what_next
 from batchdrop.words import JobOutcome
 from tests.unit.report import samples
@@ -37,7 +38,7 @@ def test_refused_records_are_mended_and_dropped_again() -> None:
     assert "`batchdrop drop mend.csv --route products`" in said
 
 
-GAVE_WAY = {"outcome": "invalid", "code": "replaced", "message": "", "count": 3}
+GAVE_WAY = {"outcome": "invalid", "code": "replaced", "message": model.GAVE_WAY, "count": 3}
 
 
 def test_records_that_gave_way_to_later_ones_are_told_and_are_not_to_be_mended() -> None:
@@ -50,6 +51,12 @@ def test_records_that_gave_way_to_later_ones_are_told_and_are_not_to_be_mended()
     unsent = advice("failed", counts=samples.counts(accepted=8, invalid=3, unprocessed=2), reject_reasons=[GAVE_WAY])
     assert "--only-rejected` sends only what was not accepted." in unsent
     assert "Mend" not in unsent
+
+
+def test_of_a_report_of_before_it_is_said_that_its_rejects_file_has_them() -> None:
+    before = {**GAVE_WAY, "message": "replaced by the record with the same id at line 9"}
+    said = advice("completed_with_rejects", counts=samples.counts(accepted=8, invalid=3), reject_reasons=[before])
+    assert "in the rejects file they are marked `replaced`, and so not sent where it is dropped" in said
 
 
 def test_the_members_of_a_set_are_not_to_be_mended_for_records_that_gave_way() -> None:

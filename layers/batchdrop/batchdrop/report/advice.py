@@ -27,7 +27,7 @@ def what_next(report: Doc, again: Again = "rejects", *, in_order: bool = False, 
     gone = gave_way(report)
     if gone and not steps and outcome == "completed_with_rejects":
         steps = ["Nothing to mend."]
-    told = [f"{told_of(gone)} There is nothing to be done about {_them(gone)}."] if gone else []
+    told = [f"{told_of(report)} There is nothing to be done about {_them(gone)}."] if gone else []
     return [*(steps or ["Read the reason and the warnings in this report."]), *told, *_twin(report)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batchdrop.records.model import REPLACED
+from batchdrop.records.model import GAVE_WAY, REPLACED
 from batchdrop.report.reading import Doc, integer, mappings, text
 from batchdrop.words import RecordOutcome
 
@@ -18,11 +18,16 @@ def has_rows(report: Doc) -> bool:
     return any(not _is_it(each) and text(each, "outcome") != RecordOutcome.UNCONFIRMED for each in named)
 
 
-def told_of(count: int) -> str:
-    """In a sentence."""
-    if count == 1:
-        return "1 record gave way to a later one with the same id: it is not in the rejects file."
-    return f"{count:,} records gave way to later ones with the same id: they are not in the rejects file."
+def told_of(report: Doc) -> str:
+    """In a sentence; nothing where there are none. The file of a report of versions before has them."""
+    if not (count := gave_way(report)):
+        return ""
+    who, they, are = ("record", "it", "is") if count == 1 else ("records", "they", "are")
+    later = "a later one" if count == 1 else "later ones"
+    where = f"{they} {are} not in the rejects file"
+    if any(_is_it(reason) and text(reason, "message") != GAVE_WAY for reason in mappings(report, "reject_reasons")):
+        where = f"in the rejects file {they} {are} marked `{REPLACED}`, and so not sent where it is dropped"
+    return f"{count:,} {who} gave way to {later} with the same id: {where}."
 
 
 def _is_it(refused: Doc) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batchdrop.report.gave_way import gave_way, told_of
+from batchdrop.report.gave_way import told_of
 from batchdrop.report.links import link
 from batchdrop.report.markup import Html, el, foreign, join, name_number, number
 from batchdrop.report.reading import Doc, integer, mapping, mappings, text
@@ -69,9 +69,8 @@ def rejects(report: Doc) -> Html | None:
         return None
     columns = (Column("line", "n"), Column("id", "s"), Column("outcome", "s"), Column("code"), Column("message", "w"))
     rows = [_reject(index, reject) for index, reject in enumerate(found)]
-    gone = gave_way(report)
-    told = f" {told_of(gone)}" if gone else ""
-    all_ = "All of them" if not gone else "All that can be mended or sent"
+    gone = told_of(report)
+    told, all_ = (f" {gone}", "All that can be mended or sent") if gone else ("", "All of them")
     whole = el("p", f"{all_}, with your own columns: ", link(text(report, "rejects_file")), f".{told}")
     caption = f"The first {len(found)}, in the order of the file." if len(found) > 1 else "The only one in this report."
     return join(table(caption, columns, rows), whole if text(report, "rejects_file") else None)
