@@ -309,7 +309,15 @@ def test_a_file_that_seems_to_be_utf8_after_all_is_warned_of(data: bytes, is_odd
     assert ["seems to be UTF-8" in warning for warning in warnings] == [True] * is_odd
 
 
-EMPTIES = {"string": "", "timestamp": "", "list": [], "integer": None, "number": None, "boolean": None, "json": None}
+EMPTIES: dict[str, object] = {
+    "string": "",
+    "timestamp": "",
+    "list": [],
+    "integer": None,
+    "number": None,
+    "boolean": None,
+    "json": None,
+}
 
 
 def test_an_empty_cell_is_by_default_as_empty_as_its_type_can_be() -> None:
