@@ -54,23 +54,24 @@ INVALID = {
     "a line is no sound JSON object": b'{"id":1}\n{"id":\n',
 }
 REFUSED = {
-    "a quote in a CSV file is wrong": b'id,n\n"1"x,1\n2,2\n',
-    "or never closed": b'id,n\n1,1\n2,"2\n3,3\n',
-    "the file is not in the route's encoding (UTF-8)": b"id,n\n\xff,1\n",
-    "truncated": b'[{"id":1},{"id"',
-    "empty": b"id,n\n",
-    "a bomb": gzip.compress(b"id,n\n" + b"1,1\n" * 10**6),
-    "or its header lacks a column": b"n\n1\n",
+    "a quote in a CSV file is wrong": ("quotes", b'id,n\n"1"x,1\n2,2\n'),
+    "or never closed": ("quotes", b'id,n\n1,1\n2,"2\n3,3\n'),
+    "the file is not in the route's encoding (UTF-8)": ("encoding", b"id,n\n\xff,1\n"),
+    "truncated": ("truncated", b'[{"id":1},{"id"'),
+    "empty": ("empty", b"id,n\n"),
+    "a bomb": ("bomb", gzip.compress(b"id,n\n" + b"1,1\n" * 10**6)),
+    "or its header lacks a column": ("missing_column", b"n\n1\n"),
 }
 
 
 @pytest.mark.parametrize("words", [*INVALID, *REFUSED])
 def test_how_a_file_fails_is_what_the_readme_says(words: str) -> None:
     assert words in README.partition("## How it fails")[2].partition("## Limits")[0]
-    source = BytesSource("drop", INVALID.get(words) or REFUSED[words])
+    source = BytesSource("drop", INVALID[words] if words in INVALID else REFUSED[words][1])
     if words in REFUSED:
-        with pytest.raises(DropRefused):
+        with pytest.raises(DropRefused) as refused:
             inspect.inspect(source, TYPED)
+        assert refused.value.reason == REFUSED[words][0]
         return
     found = inspect.inspect(source, TYPED)
     records = list(Packager(source, TYPED, OutputSpec("json_array", 1000), found).replay())
