@@ -98,6 +98,9 @@ def test_jobs_are_listed_newest_first(run: Run, shop: Shop) -> None:
     assert lines[0].startswith("job\troute\tstate")
     assert lines[1].split("\t")[:6] == ["old", "people", "completed", "3", "2", "1 invalid"]
     assert run("jobs", "--json").json["jobs"][0]["counts"]["records"] == 3
+    name = f"{'shop-' * 40}20260101/_READY"
+    shop.job("set", key=f"drops/people/{name}")
+    assert any(name in line.split("\t") for line in run("jobs").out.splitlines())
 
 
 def test_of_more_open_jobs_than_are_asked_for_the_newest_are_listed(run: Run, shop: Shop) -> None:
