@@ -24,7 +24,7 @@ def _row(name: str) -> tuple[str, ...]:
 
 def faults() -> str:
     """The vocabulary of faults; those of one simulator alone say so."""
-    known = [(f"`{kind}`", "", what) for kind, what in (WIRE | STATE).items()]
+    known = [(f"`{kind}`", "", what) for kind, what in {**WIRE, **STATE}.items()]
     codes = sorted(STATUSES)
     known.append((f"`{codes[0]}` … `{codes[-1]}`", "", f"that status: {', '.join(codes)}; value: `Retry-After`"))
     known += [(f"`{kind}`", f"`{name}`", what) for name in sorted(ALL) for kind, what in ALL[name].extra_faults.items()]
