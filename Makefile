@@ -10,6 +10,8 @@ KERNEL := layers/batchdrop/batchdrop/records/libkernel.so
 # sam looks for `python3.x` and `pip` on the PATH: let it find the ones of the virtual environment.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export SAM_CLI_TELEMETRY := 0
+# and what it remembers, in the project: otherwise that is ~/.aws-sam
+export __SAM_CLI_APP_DIR := $(CURDIR)/.aws-sam
 
 help:
 	@echo 'make setup  install everything into $(VENV)'
@@ -114,4 +116,5 @@ lock:
 
 clean:
 	@if [ -x $(BIN)/batchdrop ]; then $(BIN)/batchdrop down; fi
-	rm -rf $(VENV) $(GATES) .venv-bench .arm64 $(KERNEL) $(KERNEL).made-of .aws-sam .batchdrop .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) $(GATES) .venv-bench .arm64 $(KERNEL) $(KERNEL).made-of .aws-sam .batchdrop .mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis build *.egg-info
+	find . -name .git -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -92,7 +92,13 @@ def _batch(batch: Batch) -> dict[str, Any]:
 
 COLUMNS = ("job", "route", "state", "records", "accepted", "not accepted", "size", "drop", "since")
 _LONGEST = 60  # characters of a drop's name in a list for people
-BRIEF = ("job", "route", "state", "records", "accepted", "size", "drop", "since (UTC)")
+BRIEF = ("job", "route", "state", "records", "accepted", "not accepted", "size", "drop", "since (UTC)")
+BRIEF_SPARE = (
+    "size",
+    "records",
+    "accepted",
+    "not accepted",
+)  # left out on a narrow terminal, the first one first
 
 
 def row(job: Job) -> tuple[object, ...]:
@@ -104,9 +110,10 @@ def row(job: Job) -> tuple[object, ...]:
 def brief(job: Job) -> tuple[object, ...]:
     """The same for a terminal, by `BRIEF`."""
     records, accepted, _ = tally(job)
+    others = records - accepted if records is not None and accepted is not None else None
     since = (iso(job.created_at) or "")[5:16].replace("T", " ")
     drop = _shortened(_drop(job).removesuffix("/_READY"))
-    return short(job), job.route, state(job), records, accepted, size(job.size), drop, since
+    return short(job), job.route, state(job), records, accepted, others, size(job.size), drop, since
 
 
 def _drop(job: Job) -> str:

@@ -39,16 +39,17 @@ def progress_of(job: Job, batches: Sequence[Batch], now: int) -> Progress:
     """The progress of a job at `now`, in milliseconds."""
     total = int(job.inspection.get("expanded_bytes") or job.size)
     packaged = _packaged(job, batches, total)
-    rate = None if job.packaged_at or job.is_closed else _rate(job, batches, total)
+    is_over = job.is_closed or job.stops  # while it is canceled nobody can tell what is still to come
+    rate = None if job.packaged_at or is_over else _rate(job, batches, total)
     batches = [batch for batch in batches if batch.records]  # one of invalid records alone is never sent
     states = [batch.status for batch in batches]
     done = sum(not state.is_open for state in states)
     at_vendor = states.count(BatchState.SUBMITTED)
-    left = None if job.is_closed else _left(job, batches, done, at_vendor, now)
+    left = None if is_over else _left(job, batches, done, at_vendor, now)
     if rate and packaged < total:
         left = (total - packaged) / rate
     collected = sum(bool(batch.collected_at) for batch in batches)
-    if left is None and 0 < collected < done == len(batches) and not job.is_closed:
+    if left is None and 0 < collected < done == len(batches) and not is_over:
         left = _left_to_read(batches, collected)
     return Progress(total, packaged, done + at_vendor, at_vendor, done, collected, rate, left)
 

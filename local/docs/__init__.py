@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from batchdrop.route import schema
-from local.docs import code, codes, command, demonstration, reports, routes
+from local.docs import code, codes, command, demonstration, reports, routes, simulators
 from local.home import REPO
 
 DOCS = REPO / "docs"
@@ -22,9 +22,11 @@ _MAKERS: Mapping[str, Callable[..., str]] = {
     "demo": demonstration.demo,
     "exits": command.exits,
     "failures": codes.failures,
+    "faults": simulators.faults,
     "input": routes.input_,
     "poll": routes.poll,
     "side_by_side": routes.side_by_side,
+    "simulators": simulators.addresses,
     "report": reports.report,
     "route": routes.route,
     "source": code.source,

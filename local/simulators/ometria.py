@@ -178,7 +178,9 @@ class OmetriaSimulator(Simulator[OmetriaOptions]):
         allowed = self.options.members
         wrong = [name for name in names if (allowed and name not in allowed) or not name.endswith(".json")]
         if wrong:
-            raise Refusal(400, f"unexpected members: {wrong}", "zip")
+            raise Refusal(
+                400, f"{', '.join(wrong)}: the files of an upload are {', '.join(allowed) or '*.json'}", "zip"
+            )
         return {name: len(value) if isinstance(value, list) else 1 for name, value in content.items()}
 
     def _start(self, upload: Upload, how: str) -> None:

@@ -65,7 +65,7 @@ def check(
 
     _must_be_drops([file])
     chosen = _route(route, on)
-    _fits(file, chosen)
+    _fits(file, chosen, route)
     try:
         found = dryrun.run(file, chosen)
     except DropRefused as refused:
@@ -107,7 +107,7 @@ def drop(
     world = connect(on)
     chosen = read_route(route, stored_route(world, route), world.settings.allow_insecure)
     for path in paths:
-        _fits(path, chosen)
+        _fits(path, chosen, route)
     drops = [(path, upload.files_of(path)) for path in paths]
     found = _drop_all(world, drops, chosen, as_json=json)
     if json:
@@ -154,12 +154,13 @@ def _must_be_drops(paths: list[Path]) -> None:
             raise Trouble(f"{path}: a file of this name closes a set and is no drop of its own: rename it")
 
 
-def _fits(path: Path, route: Route) -> None:
+def _fits(path: Path, route: Route, given: str) -> None:
+    """`given`: the route as it was named, or its file."""
     sets = route.vendor.sets
     if path.is_dir() and sets == "never":
-        raise Trouble(f'{path} is a directory, but route "{route.name}" takes single files: name them one by one')
+        raise Trouble(f'{path} is a directory, but route "{given}" takes single files: name them one by one')
     if not path.is_dir() and sets == "required":
-        raise Trouble(f'route "{route.name}" takes sets: drop a directory with {path} and its control file')
+        raise Trouble(f'route "{given}" takes sets: drop a directory with {path} and its control file')
 
 
 def _route(route: str, on: str | None) -> Route:

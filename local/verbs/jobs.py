@@ -40,7 +40,7 @@ def jobs(
     if json:
         show.as_json({"jobs": [describe.summary(job) for job in found]})
     elif show.out.is_terminal:
-        show.table(describe.BRIEF, map(describe.brief, found), spare=("size", "accepted", "records"))
+        show.table(describe.BRIEF, map(describe.brief, found), describe.BRIEF_SPARE)
     else:
         show.table(describe.COLUMNS, map(describe.row, found))
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json as jsonlib
+import re
 import shutil
 import sys
 import webbrowser
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from urllib.parse import unquote
 
 import typer
 
@@ -24,12 +26,16 @@ if TYPE_CHECKING:
     from local.connection import OperatorWorld
 
 _MOST_SHOWN = 10  # rejects printed for people
+_LARGEST = 20_000_000  # bytes of a file fetched beside a page
+_LINK = re.compile(r'<a href="\./([^"]+)">')
 
 
 def report(
     job: JobId,
     *,
-    open_: Annotated[bool, typer.Option("--open", help="Open the report's page in a browser.")] = False,
+    open_: Annotated[
+        bool, typer.Option("--open", help="Fetch the report's page and what it links to, and open it.")
+    ] = False,
     on: Stack = None,
     json: Json = False,
 ) -> None:
@@ -54,9 +60,7 @@ def report(
         told["what_next"] = _what_next(world, found, told)
         _print(told, f"s3://{world.settings.results_bucket}/{folder(found)}")
     if open_:
-        page = home() / "reports" / f"{found.job_id}.html"
-        page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_bytes(_read(world, found, "report.html"))
+        page = _page(world, found)
         show.say(f"page: {page}")
         if not webbrowser.open(page.as_uri()):
             show.say("no browser could be opened here: open the page yourself")
@@ -155,6 +159,42 @@ def _open(world: OperatorWorld, job: Job, name: str) -> BinaryIO:
     except ObjectGone:
         kept = "reports and rejects are kept for ResultsRetentionDays of the stack (400 unless it says otherwise)"
         raise Trouble(f"{name} of job {job.job_id} is no longer there: {kept}") from None
+
+
+def _page(world: OperatorWorld, job: Job) -> Path:
+    """The page on disk, with the files it links to beside it; one that is gone or large is linked to no more."""
+    place, text = home() / "reports" / job.job_id, _read(world, job, "report.html").decode()
+    place.mkdir(parents=True, exist_ok=True)
+    for link in sorted(set(_LINK.findall(text))):
+        name = unquote(link)
+        why = _fetch(world, job, name, place)
+        if why:
+            text = re.sub(rf'<a href="\./{re.escape(link)}">(.*?)</a>', r"<span>\1</span>", text)
+            show.say(f"{one_line(name)} was not fetched, and is linked to no more: {why}")
+    page = place / "report.html"
+    page.write_text(text, encoding="utf-8")
+    return page
+
+
+def _fetch(world: OperatorWorld, job: Job, name: str, place: Path) -> str:
+    """Lay a file of the job's beside its page; returns why not, or nothing."""
+    from batchdrop.places import folder
+
+    file = place / name
+    if not file.resolve().is_relative_to(place.resolve()):
+        return "it would lie elsewhere"
+    try:
+        with _open(world, job, name) as body:
+            data = body.read(_LARGEST + 1)
+    except Trouble:
+        return "it is no longer there"
+    if len(data) > _LARGEST:
+        if name.startswith("rejects."):
+            return f"it is large; batchdrop rejects {describe.short(job)} -o {name} fetches it"
+        return f"it is large, and at s3://{world.settings.results_bucket}/{folder(job)}{one_line(name)}"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(data)
+    return ""
 
 
 def _read(world: OperatorWorld, job: Job, name: str) -> bytes:

@@ -87,7 +87,10 @@ def _listed(world: OperatorWorld, name: str, text: str) -> dict[str, Any]:
     except ValueError:
         raw = None
     if not isinstance(raw, dict):
-        return {"name": name, "unusable": f"it is not a JSON object: put it with batchdrop routes put {name}"}
+        return {
+            "name": name,
+            "unusable": f"it is not a JSON object: put it with batchdrop routes put {name} --file FILE",
+        }
     seen_routes.keep(world.settings.stack, name, raw)
     try:
         read_route(name, raw, world.settings.allow_insecure)

@@ -21,6 +21,7 @@ from tests.docs.pages import PAGES, REPO, SHELL, Block, blocks, commands, prose
 # Other people's commands: not ours to test. The README's `aws s3 cp` is stood in for by its library where it is run.
 TAKEN_AS_THEY_ARE = {
     "aws": "needs the AWS CLI, which is not installed by this project, and an account",
+    "curl": "the system's own; stood in for where it is run",
     "cat": "the shell's own", "cd": "the shell's own", "eval": "the shell's own", "export": "the shell's own",
     "echo": "the shell's own", "git": "needs the network", "head": "the system's own", "jq": "need not be installed",
 }  # fmt: skip

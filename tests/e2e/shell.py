@@ -38,12 +38,18 @@ for line in [text] if (text := sys.stdin.read()).startswith("{\\n") else text.sp
         found = found[name]
     print(json.dumps(found))
 """
+# Stands in for curl, which need not be installed: a GET, or with -d a POST.
+_CURL = """
+import sys, urllib.request
+data = sys.argv[2].encode() if sys.argv[1] == "-d" else None
+print(urllib.request.urlopen(sys.argv[-1], data).read().decode())
+"""
 
 
 def tools(place: Path) -> Path:
     """A directory with the tools of others that the pages name."""
     (place / "bin").mkdir()
-    for name, text in (("aws", _AWS), ("jq", _JQ)):
+    for name, text in (("aws", _AWS), ("jq", _JQ), ("curl", _CURL)):
         tool = place / "bin" / name
         tool.write_text(f"#!{sys.executable}{text}")
         tool.chmod(tool.stat().st_mode | stat.S_IEXEC)

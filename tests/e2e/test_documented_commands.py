@@ -17,6 +17,7 @@ from batchdrop.drop import job_id
 from local import deployment, emulator
 from local.home import home
 from local.simulators.datagroup import DataGroupSimulator
+from local.simulators.sherpa import SherpaSimulator
 from tests.docs.pages import REPO, blocks_of
 from tests.e2e import shell
 from tests.e2e.rig import FAST, Rig
@@ -68,17 +69,30 @@ def test_the_readmes_use_of_a_deployed_stack_works_by_credentials_alone(
     place_of_aws = {"AWS_ENDPOINT_URL": rig.stack.endpoint, "AWS_DEFAULT_REGION": emulator.REGION}
     env = {**keys, **place_of_aws, "BATCHDROP_HOME": str(place / "no local stack")}
 
-    (place / "people.yaml").write_text(found["yaml"])
+    (place / "live.yaml").write_text(found["yaml"])
     check, rest = text.split("\nbatchdrop routes put", 1)
-    assert "people.yaml: a good route to datagroup" in run(check + "\n", place, **env)
+    assert "live.yaml: a good route to datagroup" in run(check + "\n", place, **env)
     route = yaml.safe_load(found["yaml"])
     account = vendor.example()["route"]["account"]
-    (place / "people.yaml").write_text(json.dumps(route | {"account": {**account, **route["account"]}}))
+    (place / "live.yaml").write_text(json.dumps(route | {"account": {**account, **route["account"]}}))
     out = run(f"export BATCHDROP_STACK={rig.stack.name}\nbatchdrop routes put{rest}", place, **env)
     assert 'route "people" is in place' in out
 
     version = rig.client("s3").head_object(Bucket=rig.drops, Key="drops/people/people.csv")["VersionId"]
     assert rig.report(job_id(rig.drops, "drops/people/people.csv", version))["outcome"] == "completed"
+
+
+def test_a_job_is_held_as_the_page_of_the_local_stack_says(rig: Rig, place: Path) -> None:
+    text = script("docs/local.md", "### A job that is held") + 'echo "job $job"\n'
+    with SherpaSimulator() as sherpa:
+        rig.route("sherpa", sherpa, poll=FAST)
+        out = shell.run(text, place, {"wait": 1}, BATCHDROP_SHERPA_URL=sherpa.url)
+        assert re.search("^held$", out, re.MULTILINE)
+        assert "--adopt RECEIPT" in out
+        [job] = re.findall(r"^job (\w+)$", out, re.MULTILINE)
+        [known] = [commit["id"] for commit in sherpa.state()["commits"]]
+        assert known in out
+        shell.run(f"batchdrop resolve {job} --adopt {known}\nbatchdrop wait {job}\n", place, {})
 
 
 def test_the_readmes_deployment_asks_its_questions_and_deploys(rig: Rig, tmp_path: Path) -> None:

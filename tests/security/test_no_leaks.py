@@ -269,7 +269,7 @@ def printed(rig: Rig, run: Run, tmp_path_factory: pytest.TempPathFactory) -> lis
     routes = [["routes", "show", name] for name in run.jobs if name != "no-route"]
     lists = [["jobs"], ["jobs", "--json"], ["routes", "list"], ["routes", "list", "--json"], ["env"]]
     said = _said(place, [*lists, *jobs, *routes, *put])
-    assert said.count("is missing or empty") == 1
+    assert said.count("is no text") == 1
     assert all(job in said for job in run.jobs.values())
     reports = _said(place, [["report", job, "--json"] for job in run.jobs.values()])
     assert "is not among" not in reports

@@ -43,6 +43,7 @@ def look_into_set(
     enforce_manifest(job, objects, [{**entry, "size": sizes[entry["name"]]} for entry in seen])
     digest = set_digest((str(entry["name"]), str(entry["sha256"])) for entry in seen)
     kept = {"ready": found["ready"], "entries": packed(found["entries"]), "sha256": digest, "again": output.sets.again}
+    kept |= {"warnings": found["warnings"]} if found.get("warnings") else {}
     return _fitting(job, kept)
 
 

@@ -66,7 +66,17 @@ def look_into_zip(
     else:
         entries = _analysed(members, spec, output.sets, check)
     kept = [{"name": e.member.name, "as": e.name, **e.content.to_json()} for e in entries]
-    return {"ready": ready, "entries": kept}
+    return {"ready": ready, "entries": kept, "warnings": _unusual([e.name for e in entries], output.sets)}
+
+
+def _unusual(names: Sequence[str], rules: SetRules) -> list[str]:
+    """A warning of names the vendor's pages do not have, as it may refuse the upload for one."""
+    other = [name for name in names if rules.usual and name not in rules.usual]
+    if not other:
+        return []
+    listed = ", ".join(other[:3]) + (f" and {len(other) - 3} more" if len(other) > 3 else "")
+    known = f"the vendor's page speaks of {', '.join(rules.usual)}"
+    return [f"goes as {listed}, but {known}: it may refuse other names; account.members says which are allowed"]
 
 
 def _as_they_are(spec: InputSpec) -> InputSpec:

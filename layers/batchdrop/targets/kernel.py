@@ -46,17 +46,31 @@ def main(library: Path, architecture: str) -> None:
 def compile_kernel(library: Path, architecture: str, environment: dict[str, str]) -> None:
     target, plain, swift = TARGETS.get(architecture, ("native", "native", "native"))
     with tempfile.TemporaryDirectory() as place:
+        kept = kept_by_the_compiler(library) or Path(place, "kept")
 
         def build(kind: str, processor: str, made: str, *arguments: str) -> None:
             command = [
                 sys.executable, "-m", "ziglang", kind, *arguments, *OPTIONS, "-target", target, "-mcpu", processor,
-                "--cache-dir", place, f"-femit-bin={Path(place, made)}",
+                "--cache-dir", place, "--global-cache-dir", str(kept), f"-femit-bin={Path(place, made)}",
             ]  # fmt: skip
             subprocess.run(command, check=True, env={**os.environ, **environment})
 
         build("build-obj", swift, "swift.o", str(SOURCES / "swift.zig"), "-fPIC")
         build("build-lib", plain, "kernel", str(SOURCES / "kernel.zig"), str(Path(place, "swift.o")), "-dynamic")
         Path(place, "kernel").replace(library)
+
+
+def kept_by_the_compiler(library: Path) -> Path | None:
+    """Where the compiler keeps its own runtime, compiled: in the project, not in the home of whoever builds.
+
+    `sam build` runs a copy of this elsewhere, but into the project's `.aws-sam`, or a directory that it is given.
+    """
+    if given := os.environ.get("ZIG_GLOBAL_CACHE_DIR"):
+        return Path(given)
+    project = SOURCES.parents[2]
+    built = [path for path in library.parents if path.name == ".aws-sam"]
+    built += [project / ".aws-sam"] if (project / "template.yaml").exists() else []
+    return built[0] / "zig" if built else None
 
 
 def digest(architecture: str) -> str:

@@ -102,7 +102,7 @@ def test_a_route_is_read_under_the_stacks_name(parameters: Any) -> None:
 
 @pytest.mark.acceptance("B17")
 def test_a_missing_route_is_named_and_the_mend_is_told(parameters: Any) -> None:
-    with pytest.raises(RouteError, match=r'no route "prices".*batchdrop routes put prices'):
+    with pytest.raises(RouteError, match=r'no route "prices".*batchdrop routes put prices --file FILE'):
         ParameterRoutes(parameters, "shop").get("prices")
 
 

@@ -14,6 +14,7 @@ from batchdrop.operate import CannotOperate, rerun
 from batchdrop.poll import what_next
 from local.simulators.clock import ManualClock
 from local.simulators.ometria import OmetriaSimulator
+from local.simulators.wire import Reply
 from tests.unit.destinations.sets_fixtures import Desk, ready_zip, unzipped
 
 PRODUCTS = b'id,title,price\np1,"Tea, green",4.50\np2,Cup,12\n'
@@ -240,6 +241,48 @@ def test_a_file_without_one_valid_record_is_never_sent_as_an_empty_catalogue(des
     assert report["outcome"] == "failed"
     assert "products.csv" in report["failure"]["message"]
     assert sim.requests == []
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b'{"message": "emails.json: unknown"}', ': "emails.json: unknown"'),
+        (b'{"error": {"code": 7, "message": "no  such\\ntype"}}', ': "no such type"'),
+        (b"the quota is used up", ': "the quota is used up"'),
+        (b'{"message": "key ometria-secret of ann@example.org is odd"}', ': "key [secret] of […] is odd"'),
+        (
+            b'{"message": "title \\"Cup\\" of 12345 is empty, as \'Tea\' is"}',
+            ': "title […] of […] is empty, as […] is"',
+        ),
+        (b'{"message": "' + b"word " * 100 + b'"}', ""),
+        (b"<html>400</html>", ""),
+        (b'{"errors": []}', ""),
+        (b"", ""),
+    ],
+)
+def test_the_vendors_words_of_a_refused_upload_are_told_without_secrets_and_values(
+    desk: Desk, sim: OmetriaSimulator, monkeypatch: pytest.MonkeyPatch, body: bytes, told: str
+) -> None:
+    monkeypatch.setattr(sim, "error", lambda status, message: Reply(status, body))
+    sim.fault("400", "upload")
+    report = desk.run(desk.drop(SET))
+    assert report["outcome"] == "failed"
+    assert report["batches"][0]["message"] == f"POST 127.0.0.1/batch/upload/full: answered 400{told}"
+    assert {reject["message"] for reject in report["rejects"]} == {report["batches"][0]["message"]}
+
+
+def test_a_file_of_another_name_than_the_vendors_page_has_is_warned_of(desk: Desk, sim: OmetriaSimulator) -> None:
+    report = desk.run(desk.drop({"emails.csv": PRODUCTS}, ready=None))
+    assert report["outcome"] == "failed"
+    assert 'answered 400: "emails.json: the files of an upload are categories.json, ' in report["reason"]
+    (warning,) = report["warnings"]
+    assert warning.startswith("goes as emails.json, but the vendor's page speaks of categories.json, products.json, ")
+
+    desk.raw["account"]["members"] = ["emails.json"]
+    sim.options.members = ()
+    report = desk.run(desk.drop({"emails.csv": PRODUCTS}, ready=None, folder="b"))
+    assert report["outcome"] == "completed"
+    assert "the vendor's page" not in "".join(report["warnings"])
 
 
 # --- the report of the vendor ---

@@ -86,7 +86,11 @@ def test_nothing_is_dropped_when_one_of_the_files_is_missing(run: Run, people: N
 def test_a_directory_for_a_route_of_single_files_is_refused(run: Run, people: None, tmp_path: Path) -> None:
     done = run("drop", tmp_path, "--route", "people")
     assert done.code == 1
-    assert "takes single files" in done.err
+    assert 'route "people" takes single files' in done.err
+
+
+def test_a_route_file_that_does_not_fit_is_named_as_it_was_given(run: Run, tmp_path: Path, route_file: Path) -> None:
+    assert f'route "{route_file}" takes single files' in run("check", tmp_path, "--route", route_file).err
 
 
 def test_a_route_of_another_name_is_told_what_may_be_meant(run: Run, people: None, tmp_path: Path) -> None:

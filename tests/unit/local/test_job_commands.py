@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -11,8 +12,10 @@ import pytest
 from batchdrop import order
 from batchdrop.places import iso
 from batchdrop.records import model
+from batchdrop.report.html import render as page_of
 from batchdrop.words import Counts
 from tests.unit.local.conftest import NOW, Run, Shop
+from tests.unit.report import samples
 
 WHOLE = "0123456789abcdef" * 2
 
@@ -96,6 +99,9 @@ def test_jobs_are_listed_newest_first(run: Run, shop: Shop) -> None:
     assert lines[0].startswith("job\troute\tstate")
     assert lines[1].split("\t")[:6] == ["old", "people", "completed", "3", "2", "1 invalid"]
     assert run("jobs", "--json").json["jobs"][0]["counts"]["records"] == 3
+    name = f"{'shop-' * 40}20260101/_READY"
+    shop.job("set", key=f"drops/people/{name}")
+    assert any(name in line.split("\t") for line in run("jobs").out.splitlines())
 
 
 def test_of_more_open_jobs_than_are_asked_for_the_newest_are_listed(run: Run, shop: Shop) -> None:
@@ -284,6 +290,33 @@ def test_without_a_browser_the_page_is_named_all_the_same(
     page = Path(done.err.split("page: ")[1].splitlines()[0])
     assert page.read_text() == "<p>page</p>"
     assert "open the page yourself" in done.err
+
+
+def test_no_link_of_a_page_that_is_opened_is_dead(run: Run, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = samples.with_rejects() | {"results": ["results/batch-00001-errors.csv", "results/gone.csv"]}
+    name, large = str(told["rejects_file"]), "results/batch-00001-errors.csv"
+    job = shop.job(outcome="completed_with_rejects")
+    shop.put_result(job, "report.json", json.dumps(told))
+    shop.put_result(job, "report.html", page_of(told).decode())
+    shop.put_result(job, name, "a row\n")
+    shop.put_result(job, large, "x" * 101_000)
+    monkeypatch.setattr("local.verbs.reports._LARGEST", 100_000)
+    monkeypatch.setattr("local.verbs.reports.webbrowser.open", lambda _: True)
+    done = run("report", "j1", "--open")
+    assert (
+        f"{large} was not fetched, and is linked to no more: it is large, and at s3://shop-results/jobs/people/"
+        in done.err
+    )
+    assert "results/gone.csv was not fetched, and is linked to no more: it is no longer there" in done.err
+    page = Path(done.err.split("page: ")[1].splitlines()[0])
+    links = [link for link in re.findall(r'href="([^"]*)"', page.read_text()) if not link.startswith("#")]
+    assert links.count(f"./{name}") == 2
+    assert set(links) == {"./report.json", f"./{name}"}
+    assert all((page.parent / link).exists() for link in links)
+    assert f"<span>{large}</span>" in page.read_text().replace("<bdi>", "").replace("</bdi>", "")
+
+    monkeypatch.setattr("local.verbs.reports._LARGEST", 5)
+    assert f"it is large; batchdrop rejects j1 -o {name} fetches it" in run("report", "j1", "--open").err
 
 
 def test_an_open_job_can_be_canceled_and_an_ended_one_not(run: Run, shop: Shop) -> None:

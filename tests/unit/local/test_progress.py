@@ -7,11 +7,12 @@ import json
 from typing import Any
 
 import pytest
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from batchdrop.job import Batch, Job
 from local import describe, live
 from local.progress import Progress, progress_of
+from local.tables import table
 from tests.unit.local.conftest import NOW, Run, Shop
 
 LATER = 9_999_999_999_999
@@ -65,6 +66,18 @@ def test_once_the_vendor_is_done_the_results_read_tell_how_long_the_others_take(
     assert ended.left is None
 
 
+@pytest.mark.parametrize("second", [{"state": "submitted", "submitted_at": NOW}, {"state": "succeeded"}])
+@pytest.mark.parametrize("packaged_at", [0, NOW + 3000])
+def test_while_a_job_is_canceled_nothing_is_estimated(second: dict[str, Any], packaged_at: int) -> None:
+    first = batch(1, "succeeded", 250, collected_at=NOW + 5000, done_at=NOW + 4000, submitted_at=NOW)
+    batches = [first, batch(2, offset=500, **second)]
+    assert progress_of(job(packaged_at=packaged_at), batches, NOW + 6000).left is not None
+    canceled = job(packaged_at=packaged_at, cancel_at=NOW + 5000)
+    found = progress_of(canceled, batches, NOW + 6000)
+    assert (found.rate, found.left) == (None, None)
+    assert live.sentence(live.Seen(canceled, batches, found)).endswith("1 collected")
+
+
 def test_a_batch_of_invalid_records_alone_is_packaged_but_never_sent() -> None:
     batches = [
         batch(1, "succeeded", 400, records=0, invalid=3, done_at=NOW + 1, collected_at=NOW + 2),
@@ -103,8 +116,12 @@ def seen(state: str = "submitted", **more: Any) -> live.Seen:
 
 
 def drawn(*jobs: live.Seen, alone: bool = False, width: int = 100, room: int = 100) -> str:
+    return on_paper(live.picture(list(jobs), alone=alone, room=room), width)
+
+
+def on_paper(picture: RenderableType, width: int) -> str:
     console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None, highlight=False)
-    console.print(live.picture(list(jobs), alone=alone, room=room))
+    console.print(picture)
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert isinstance(text, str)
     return text
@@ -172,6 +189,29 @@ def test_on_a_narrow_terminal_columns_are_left_out_but_no_cell_is_cut(width: int
     for word in ("01234567", "completed_with_rejects", "25%", "took 1 min", "vendor"):
         assert word in text
     assert ("1.0 kB" in text) == (width >= 100)
+
+
+def test_a_narrow_list_of_jobs_tells_what_was_not_accepted_rather_than_sizes() -> None:
+    counts = {"records": 1000, "accepted": 997, "invalid": 1, "rejected": 2}
+    one = job(outcome="completed_with_rejects", closed_at=NOW, counts=counts)
+    for width in (80, 100, 140):
+        text = on_paper(table(describe.BRIEF, [describe.brief(one)], describe.BRIEF_SPARE), width)
+        heading, found = text.splitlines()[-2:]
+        assert "3" in found.split()
+        assert ("not accepted" in heading, "size" in heading) == (True, width >= 100)
+
+
+def test_words_are_not_broken_where_there_is_room_for_them() -> None:
+    message = "there is such an element in the table already"
+    row = ("12", "item00010", "rejected", "EntityAlreadyExistsException", message)
+    columns = ("line", "id", "outcome", "code", "message")
+    for width in (70, 80, 100, 120):
+        text = on_paper(table(columns, [row]), width)
+        assert max(map(len, text.splitlines())) <= width
+        assert set(" ".join(row).split()) <= set(text.split()), text
+    narrow = on_paper(table(columns, [row]), 50)  # no room: broken, but not cut off
+    assert "EntityAlre" in narrow
+    assert max(map(len, narrow.splitlines())) <= 50
 
 
 def test_of_many_jobs_or_batches_those_still_open_are_shown_as_far_as_there_is_room() -> None:

@@ -112,6 +112,16 @@ def test_a_file_refused_as_a_whole_is_dropped_again_not_mended_record_by_record(
     assert "batchdrop rejects" not in said
 
 
+def test_a_set_refused_as_a_whole_is_spoken_of_as_a_set() -> None:
+    drop = {"bucket": "drops", "key": "drops/shop/monday/_READY"}
+    said = "\n".join(what_next(samples.refused() | {"drop": drop}))
+    assert "drop the set again: the vendor accepted none of it" in said
+    assert "`batchdrop check DIRECTORY --route products` tries a set" in said
+    counts = samples.counts(accepted=5, unprocessed=5)
+    assert "Do not drop the whole set again" in advice("failed", counts=counts, drop=drop)
+    assert "the whole file again" in "\n".join(what_next(samples.report("completed", counts=counts), "whole"))
+
+
 def test_a_failed_job_that_sent_something_is_not_to_be_dropped_again_whole() -> None:
     said = advice("failed", counts=samples.counts(accepted=5, unprocessed=5))
     assert "Do not drop the whole file again" in said
@@ -155,7 +165,8 @@ def test_what_was_refused_of_a_set_is_mended_in_its_own_file(again: Again, said:
     """Its rejects file holds the records of several files, and texts where they had numbers."""
     for outcome, found in product(JobOutcome, ({"invalid": 1}, {"unprocessed": 2}, {"invalid": 1, "unprocessed": 2})):
         counts = samples.counts(accepted=4, **found)
-        lines = what_next(samples.report(outcome, counts=counts, rejects_file="rejects.ndjson"), again)
+        drop = {"key": "drops/products/monday/_READY"}
+        lines = what_next(samples.report(outcome, counts=counts, rejects_file="rejects.ndjson", drop=drop), again)
         if outcome is not JobOutcome.HELD:
             assert said in lines
         assert ("Mend the 1 record refused in your own files." in lines) == (said in lines and "invalid" in found)

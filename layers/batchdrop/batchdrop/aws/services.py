@@ -16,6 +16,7 @@ from batchdrop.errors import RouteError, SecretError
 _CACHED = 300.0  # seconds
 # The last: a secret that is marked for deletion.
 _UNREADABLE = ("ResourceNotFoundException", "AccessDeniedException", "InvalidRequestException")
+_PUT = "`batchdrop routes put {} --file FILE`"
 
 
 class EventNotTaken(Exception):
@@ -67,13 +68,13 @@ class ParameterRoutes:
         except ClientError as error:
             if error.response["Error"]["Code"] != "ParameterNotFound":
                 raise
-            raise RouteError(f'there is no route "{name}": put it with `batchdrop routes put {name}`') from None
+            raise RouteError(f'there is no route "{name}": put it with {_PUT.format(name)}') from None
         try:
             data = json.loads(answer["Parameter"]["Value"])
         except ValueError:
             data = None
         if not isinstance(data, dict):
-            raise RouteError(f'route "{name}" is not a JSON object: put it with `batchdrop routes put {name}`')
+            raise RouteError(f'route "{name}" is not a JSON object: put it with {_PUT.format(name)}')
         return data
 
 

@@ -21,6 +21,10 @@ from batchdrop.ports import Clock, Http, Request, Response, Rng
 Receipt = dict[str, str]
 LARGE = 1_000_000  # bytes of an answer that is read with memory in mind
 LONGEST_ID = 256  # characters of a vendor's identifier; those of the five have at most 44
+_LONGEST_WORDS = 300  # characters of what a vendor says of a refusal
+_SAYING = ("message", "error_message", "error", "detail", "description", "reason")
+_DATA = re.compile(r"""(?<!\w)(?:'[^']*'|"[^"]*")(?!\w)|\S*(?:[^\x20-\x7e]|@|\d{4})\S*""")
+_FILE = re.compile(r"""(['"]?)[A-Za-z0-9][A-Za-z0-9._-]*\.json\1[,;:.]?""")
 
 
 class Payload(Protocol):
@@ -199,6 +203,7 @@ class SetRules(Struct, frozen=True):
     """
 
     names: tuple[str, ...] = ()  # `zip`: the only names a member may have; empty: any that is safe
+    usual: tuple[str, ...] = ()  # `zip`: the names the vendor speaks of: others are warned of; empty: none are
     refuse_invalid: bool = False  # one invalid record refuses the whole set
     carried: tuple[str, ...] = ()  # `files`: files that hold no records and go with every batch
     reading: Callable[[Mapping[str, bytes], Sequence[str]], Mapping[str, Reading]] | None = None
@@ -321,6 +326,32 @@ def named(*names: str) -> Iterator[None]:
     except Rejected as error:
         code = _code(error.body, names)
         raise Rejected(f"{error} ({code})" if code else str(error), status=error.status, body=error.body) from None
+
+
+@contextmanager
+def told(session: Session) -> Iterator[None]:
+    """Add to a refusal of a batch as a whole what the vendor says of it, without what may be a record's.
+
+    That is what stands in quotes, has an @, four digits in a row or other than ASCII; names of files stay. A long text
+    is likely to repeat what was sent, and a page of HTML says nothing: neither is told.
+    """
+    try:
+        yield
+    except Rejected as error:
+        whole = _words(error.body)
+        said = "" if "<" in whole or len(whole) > _LONGEST_WORDS else in_its_words(whole, session)
+        said = _DATA.sub(lambda found: found[0] if _FILE.fullmatch(found[0]) else "[…]", said)
+        raise Rejected(f'{error}: "{said}"' if said else str(error), status=error.status, body=error.body) from None
+
+
+def _words(body: bytes) -> str:
+    """What an error's body says: one of the usual fields of a JSON object, else all of it."""
+    data = _json_of(body)
+    for _ in range(2):
+        if isinstance(data, dict):
+            data = next((data[name] for name in _SAYING if data.get(name)), "")
+    said = data if isinstance(data, str) else "" if isinstance(data, dict | list) else body.decode("utf-8", "replace")
+    return " ".join(said.split())
 
 
 def in_its_words(text: str, session: Session, limit: int = 300) -> str:

@@ -33,6 +33,7 @@ from batchdrop.destinations.base import (
     VendorState,
     id_field,
     json_object,
+    told,
 )
 from batchdrop.destinations.ometria_report import Report
 from batchdrop.errors import Ambiguous, Rejected
@@ -43,6 +44,8 @@ from batchdrop.ports import Request, Response
 from batchdrop.words import BatchState
 
 _KEY = r"[a-z0-9-]{1,63}"
+# What the vendor speaks of. That it takes others is nowhere said, nor that it does not.
+KNOWN_FILES = ("categories.json", "products.json", "pages.json", "definitions.json")
 _REPORT_BYTES = 20_000_000
 _UPLOAD_SECONDS = 600.0
 
@@ -110,7 +113,9 @@ class Ometria:
 
     def output(self, account: Mapping[str, object]) -> Output:
         names = tuple(str(name) for name in cast("tuple[object, ...]", account["members"]))
-        rules = SetRules(names=names, refuse_invalid=account["invalid_records"] == "refuse")
+        rules = SetRules(
+            names=names, usual=() if names else KNOWN_FILES, refuse_invalid=account["invalid_records"] == "refuse"
+        )
         return Output("zip", cast(int, account["max_zip_bytes"]), sets=rules)
 
     # --- submission ---
@@ -137,7 +142,8 @@ class Ometria:
             headers = _credentials(session, fresh) | {"Content-Type": kind} | extra
             return Request("POST", url, headers, body, length, _UPLOAD_SECONDS)
 
-        answer = session.call(build)
+        with told(session):
+            answer = session.call(build)
         data = json_object(answer).get("data")
         return {"receipt": id_field(answer, data if isinstance(data, dict) else {}, "receipt")}
 
@@ -196,7 +202,8 @@ class Ometria:
 
     def _put(self, session: Session, verb: str, batch: Batch, query: str = "") -> Response:
         url = f"{_base(session)}/batch/{verb}/{_receipt(batch)}{query}"
-        return session.call(lambda fresh: Request("PUT", url, _credentials(session, fresh), b"", 0))
+        with told(session):
+            return session.call(lambda fresh: Request("PUT", url, _credentials(session, fresh), b"", 0))
 
     def _report(self, session: Session, batch: Batch) -> Response | None:
         url = f"{_base(session)}/reporting/report/{_receipt(batch)}"

@@ -6,6 +6,7 @@ import shlex
 
 from batchdrop.again import Again
 from batchdrop.report.gave_way import gave_way, told_of
+from batchdrop.drop import READY
 from batchdrop.report.reading import Doc, integer, mapping, mappings, text
 
 
@@ -71,12 +72,13 @@ def _cause(report: Doc, again: Again) -> list[str]:
         return ["If the vendor usually needs this long, give the route a longer `deadline`."]
     if text(report, "outcome") == "canceled":
         return ["If you did not cancel it, find out who did, here or at the vendor."]
+    thing = _thing(report)
     if not _came_to_nothing(report):
-        return [] if again == "whole" else ["Do not drop the whole file again: part of it was sent already."]
-    route = _word(report, "route")
+        return [] if again == "whole" else [f"Do not drop the whole {thing} again: part of it was sent already."]
+    route, path = _word(report, "route"), "DIRECTORY" if thing == "set" else "FILE"
     return [
-        "Remove the cause named above, then drop the file again: the vendor accepted none of it.",
-        f"`batchdrop check FILE --route {route}` tries a file without sending anything.",
+        f"Remove the cause named above, then drop the {thing} again: the vendor accepted none of it.",
+        f"`batchdrop check {path} --route {route}` tries a {thing} without sending anything.",
     ]
 
 
@@ -106,13 +108,19 @@ def _set_again(report: Doc, again: Again, refused: int, unprocessed: int) -> lis
     told = f"{show} shows the {_records(count)} that {_were(count)} not accepted, and why. It is no file to be dropped."
     mend = [f"Mend the {_records(refused)} refused in your own files."] if refused else []
     if again == "whole":
-        return [told, *mend, f"Drop the whole set again: `batchdrop drop PATH --route {_word(report, 'route')}`."]
+        way = f"`batchdrop drop PATH --route {_word(report, 'route')}`"
+        return [told, *mend, f"Drop the whole {_thing(report)} again: {way}."]
     return [told, *mend, "Drop a set of the same form that holds only these records: the others were sent already."]
 
 
 def _came_to_nothing(report: Doc) -> bool:
     """Whether the job failed before the vendor can have accepted any record."""
     return text(report, "outcome") == "failed" and not (_count(report, "accepted") or _count(report, "unconfirmed"))
+
+
+def _thing(report: Doc) -> str:
+    """What was dropped, in a word: a set is known by the marker that closes it."""
+    return "set" if text(mapping(report, "drop"), "key").rpartition("/")[2] == READY else "file"
 
 
 def _mend(report: Doc, refused: int, unprocessed: int) -> list[str]:
