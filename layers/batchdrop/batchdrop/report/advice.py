@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 
 from batchdrop.again import Again
-from batchdrop.report.gave_way import gave_way, told_of
 from batchdrop.drop import READY
+from batchdrop.report.gave_way import gave_way, told_of
 from batchdrop.report.reading import Doc, integer, mapping, mappings, text
 
 
