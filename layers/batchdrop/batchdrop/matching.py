@@ -138,7 +138,7 @@ def rows_of_batch(
             yield tally.take(record, whole)
             continue
         if record.problem is not None:
-            verdict = (RecordOutcome.INVALID.value, record.problem.code, record.problem.message)
+            verdict = (RecordOutcome.INVALID.value, record.problem.code, record.problem.told)
             tally.invalid += 1
         elif whole is not None:
             verdict = whole

@@ -90,6 +90,15 @@ def test_our_own_refusals_keep_their_reason_and_are_not_the_vendors() -> None:
     assert (tally.invalid, tally.matched) == (1, 0)
 
 
+def test_the_report_and_the_rejects_file_say_in_which_field_and_file_a_record_is_wrong() -> None:
+    wrong = Problem("wrong_type", "the cell is not a number", "price", place="price", file="items.csv")
+    rows, tally = matched([record(1, problem=wrong)], [])
+    told = "items.csv: price: the cell is not a number"
+    assert rows[0]["batchdrop_message"] == tally.sample[0]["message"] == told
+    assert list(tally.sample[0]) == ["line", "id", "outcome", "code", "message"]
+    assert list(tally.reasons) == [("invalid", "wrong_type", told)]
+
+
 def test_what_befell_the_whole_batch_befell_each_record_that_was_sent() -> None:
     records = [record(1), record(2, problem=Problem("p", "q")), record(3)]
     rows, tally = matched(records, [], ("unprocessed", "not_sent", "never sent"))
