@@ -121,6 +121,22 @@ def test_the_sample_and_the_messages_are_bounded_however_many_fail() -> None:
     assert len(tally.reasons) <= SAMPLE + 1
 
 
+def test_reasons_are_counted_together_that_differ_by_what_is_of_one_record_alone() -> None:
+    """As Sherpa's words hold the id, the table of reasons had a row for each record."""
+    n = SAMPLE * 3
+    rejects = [Reject(f"id{i}", "EXISTS", f"'id{i}' exists: id1x is free") for i in range(1, n + 1)]
+    again = [record(n + i, None, Problem("duplicate_id", f"duplicate id, first at line {i}")) for i in range(1, n)]
+    rows, tally = matched([*again, *map(record, range(1, n + 1))], rejects)
+    assert tally.reasons["invalid", "duplicate_id", "duplicate id, first at line <n>"] == n - 1
+    assert tally.reasons["rejected", "EXISTS", "'<id>' exists: id1x is free"] == n
+    assert rows[0]["batchdrop_message"] == tally.sample[0]["message"] == "duplicate id, first at line 1"
+
+
+def test_a_message_for_all_records_keeps_what_looks_like_an_id() -> None:
+    _, tally = matched([record(1), record(2)], [], ("rejected", "X", "at most id1 things"))
+    assert tally.reasons == {("rejected", "X", "at most id1 things"): 2}
+
+
 @pytest.mark.acceptance("B16")
 def test_a_formula_is_defused_in_the_rejects() -> None:
     rows, _ = matched([record(1, "=HYPERLINK(1)")], [Reject("=HYPERLINK(1)", "+X", "@m")])
