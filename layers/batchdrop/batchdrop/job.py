@@ -76,6 +76,7 @@ class Job(_Stored):
     task_token: str = ""
     ask_from: int = 0  # the batch whose status is asked first: the look before had no time for it
     cancel_at: int = 0
+    held_at: int = 0  # it ended held, the last time
     reopened_at: int = 0  # an operator decided on batches of it
     # the end
     finish_tries: int = 0  # in a row, of what is needed for the report, without progress

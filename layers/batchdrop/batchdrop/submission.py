@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from batchdrop.ahead import ahead
 from batchdrop.circuit import Circuit, Metered
-from batchdrop.destinations.base import Found, NotThere, Session, Step, StepKind
+from batchdrop.destinations.base import HARMLESS, Found, NotThere, Session, Step, StepKind
 from batchdrop.errors import (
     Ambiguous,
     AuthExpired,
@@ -379,14 +379,14 @@ class Submission(ABC):
             return self._submitted(replace(batch, receipt={**batch.receipt, **answer.receipt}, warnings=warnings))
         if isinstance(answer, NotThere):
             return self._again(batch, step, flagged=batch.flagged)
-        return self._undecided(batch, step, answer.why)
+        return self._undecided(batch, step, answer.why, HARMLESS if answer.harmless else "undecided")
 
-    def _undecided(self, batch: Batch, step: Step, why: str) -> Batch:
+    def _undecided(self, batch: Batch, step: Step, why: str, code: str = "undecided") -> Batch:
         if self.route.on_doubt == "resubmit" and self._may_send(batch):
             return self._again(batch, step, flagged=True)
         self.world.metrics.count("BatchesHeld")
         now = self.world.ledger.now()
-        return self._write(batch, state=BatchState.HELD, code="undecided", message=why, done_at=now)
+        return self._write(batch, state=BatchState.HELD, code=code, message=why, done_at=now)
 
     def _again(self, batch: Batch, step: Step, *, flagged: bool) -> Batch:
         """Make ready for the next attempt; its number is recorded with the intent, before anything is sent."""

@@ -8,14 +8,17 @@ from batchdrop.again import Again
 from batchdrop.report.reading import Doc, integer, mapping, mappings, text
 
 
-def what_next(report: Doc, again: Again = "rejects", *, in_order: bool = False, newer: str = "") -> list[str]:
+def what_next(
+    report: Doc, again: Again = "rejects", *, in_order: bool = False, newer: str = "", harmless: bool = False
+) -> list[str]:
     """The sentences for this report, most urgent first; commands stand in `backticks`. Never empty.
 
     `in_order`: no version of the file is loaded after a newer one; `newer`: the job that has loaded such a one.
+    `harmless`: the vendor imports nothing twice of what is in doubt, however often it is sent.
     """
     outcome = text(report, "outcome")
     steps = [
-        *(_decide(report, in_order=in_order, newer=newer) if outcome == "held" else ()),
+        *(_decide(report, in_order=in_order, newer=newer, harmless=harmless) if outcome == "held" else ()),
         *(_cause(report, again) if outcome in ("failed", "timed_out", "canceled") else ()),
         *_send_again(report, again),
         *_ask_the_vendor(report),
@@ -26,7 +29,7 @@ def what_next(report: Doc, again: Again = "rejects", *, in_order: bool = False, 
     return [*(steps or ["Read the reason and the warnings in this report."]), *_twin(report)]
 
 
-def _decide(report: Doc, *, in_order: bool, newer: str) -> list[str]:
+def _decide(report: Doc, *, in_order: bool, newer: str, harmless: bool) -> list[str]:
     """The three ways out of a hold, with what each of them risks."""
     held = [str(integer(batch, "n")) for batch in mappings(report, "batches") if _is_in_doubt(batch)]
     several = len(held) > 1
@@ -35,13 +38,13 @@ def _decide(report: Doc, *, in_order: bool, newer: str) -> list[str]:
     return [
         f"Find out from the vendor whether it received{which}, then decide{' on each, one by one' if several else ''}:",
         f"It did: `{resolve} --adopt RECEIPT`, with the vendor's identifier. Nothing is sent again.",
-        _if_it_did_not(report, f"`{resolve} --resubmit`", in_order=in_order, newer=newer),
+        _if_it_did_not(report, f"`{resolve} --resubmit`", in_order=in_order, newer=newer, harmless=harmless),
         f"You give it up: `{resolve} --abandon`. What was sent stays unconfirmed.",
         *(("The job ends held again, with a report of what is left, until all are decided on.",) if several else ()),
     ]
 
 
-def _if_it_did_not(report: Doc, resubmit: str, *, in_order: bool, newer: str) -> str:
+def _if_it_did_not(report: Doc, resubmit: str, *, in_order: bool, newer: str, harmless: bool) -> str:
     """Sent again only where the command would: of loads in order never after a newer one."""
     failure = mapping(report, "failure")
     late = text(failure, "message") if text(failure, "reason") in ("superseded", "out_of_order") else ""
@@ -49,6 +52,8 @@ def _if_it_did_not(report: Doc, resubmit: str, *, in_order: bool, newer: str) ->
         late = f"a newer version of this file is loaded by job {newer}; to load this one after all, drop it again"
     if late:
         return f"It did not: it is not sent again, as {late}."
+    if harmless:
+        return f"It did not, or it cannot be found out: {resubmit}. What did arrive is refused, not imported twice."
     condition = ", as long as no newer version of this file is loaded" if in_order else ""
     return f"It did not: {resubmit}{condition}. If it did after all, the records are imported twice."
 
