@@ -59,6 +59,7 @@ class Job(_Stored):
     lease_until: int = 0
     not_before: int = 0  # the submission rests until then: a vendor's Retry-After, a quiet period
     tries: int = 0  # rests in a row without progress
+    trouble: str = ""  # what a call before the first batch last failed for
     prepare_tries: int = 0
     refusals: int = 0  # of the storage to give the drop
     receipt: dict[str, str] = field(default_factory=dict)

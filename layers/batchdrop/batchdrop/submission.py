@@ -52,8 +52,8 @@ WELL: Mapping[str, object] = {"tries": 0, "not_before": 0}  # of an invocation t
 class Rest(Exception):
     """Nothing can be done for so many seconds (None: back off); the workflow waits."""
 
-    def __init__(self, seconds: float | None = None) -> None:
-        self.seconds = seconds
+    def __init__(self, seconds: float | None = None, why: str = "") -> None:
+        self.seconds, self.why = seconds, why
 
 
 class GiveUp(Exception):
@@ -118,7 +118,7 @@ class Submission(ABC):
         except OutOfTime:
             return dict(WELL) if self.got_on else self._rested(None)
         except Rest as rest:
-            return self._rested(rest.seconds)
+            return {**self._rested(rest.seconds), **({"trouble": rest.why} if rest.why and not self._span else {})}
         except GiveUp as given_up:
             return {"packaged_at": self.world.ledger.now(), "failure": given_up.failure}
         except ObjectRefused as refused:
@@ -458,7 +458,7 @@ def as_decisions() -> Iterator[None]:
     except ObjectGone:
         raise GiveUp("object_gone", "the dropped object, or this version of it, is no longer in the bucket") from None
     except (ProvablyNotSent, Ambiguous, RateLimited) as error:
-        raise Rest(getattr(error, "after", None)) from None
+        raise Rest(getattr(error, "after", None), str(error)) from None
     except AuthExpired as error:
         raise GiveUp("credentials", f"the vendor refused the credentials twice; {error}") from None
     except Rejected as error:

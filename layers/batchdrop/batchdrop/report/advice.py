@@ -6,6 +6,7 @@ import shlex
 
 from batchdrop.again import Again
 from batchdrop.report.reading import Doc, integer, mapping, mappings, text
+from batchdrop.words import LATE
 
 
 def what_next(
@@ -67,6 +68,8 @@ def _is_in_doubt(batch: Doc) -> bool:
 
 def _cause(report: Doc, again: Again) -> list[str]:
     """Advice for a job that did not end well, by its outcome."""
+    if text(report, "outcome") == "timed_out" and text(report, "reason") not in ("", LATE):
+        return ["Remove the cause named above; if it goes by itself, a longer `deadline` in the route waits for that."]
     if text(report, "outcome") == "timed_out":
         return ["If the vendor usually needs this long, give the route a longer `deadline`."]
     if text(report, "outcome") == "canceled":
