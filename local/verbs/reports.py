@@ -75,7 +75,8 @@ def rejects(
 
     They come in your own columns and format; the four batchdrop columns
     added say why, and are not sent. Those of a set are for reading: they
-    are mended in their own files.
+    are mended in their own files. A file that is there already is never
+    overwritten, as it may hold what was mended: name another one.
 
     \b
     Examples:

@@ -120,8 +120,9 @@ def _came_to_nothing(report: Doc) -> bool:
 def _mend(report: Doc, refused: int, unprocessed: int) -> list[str]:
     """How to correct the records that were refused, here or by the vendor; those never sent are in the same file."""
     suffix = ".ndjson" if text(report, "rejects_file").endswith(".ndjson") else ".csv"
-    fetch = f"`batchdrop rejects {_word(report, 'job_id')} -o mend{suffix}`"
-    drop = f"`batchdrop drop mend{suffix} --route {_word(report, 'route')}`"
+    file = shlex.quote(f"mend-{text(report, 'job_id')[:8]}{suffix}")  # that of another job may be there still
+    fetch = f"`batchdrop rejects {_word(report, 'job_id')} -o {file}`"
+    drop = f"`batchdrop drop {file} --route {_word(report, 'route')}`"
     own = "The added batchdrop columns may stay in it; they are not sent."
     if not unprocessed:
         told = f"Mend the {_records(refused)} refused: {fetch} fetches {_them(refused)} with the reason beside each."
