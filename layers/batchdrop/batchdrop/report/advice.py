@@ -77,6 +77,15 @@ def _cause(report: Doc, again: Again) -> list[str]:
     if not _came_to_nothing(report):
         return [] if again == "whole" else ["Do not drop the whole file again: part of it was sent already."]
     route = _word(report, "route")
+    if _is_skipped(report):
+        rerun = f"`batchdrop rerun {_word(report, 'job_id')}`"
+        return [
+            "Nothing, if it was meant to be sent once: by `on_duplicate_content: skip` it would be skipped again.",
+            f"To send it all the same, set that to `process` in the route, then {rerun}.",
+        ]
+    if not _is_dropped_again(report, again):
+        is_named = bool(mapping(report, "failure")) and again == "rejects"
+        return ["Remove the cause named above: the vendor accepted none of it."] if is_named else []
     return [
         "Remove the cause named above, then drop the file again: the vendor accepted none of it.",
         f"`batchdrop check FILE --route {route}` tries a file without sending anything.",
@@ -88,8 +97,9 @@ def _send_again(report: Doc, again: Again) -> list[str]:
 
     None while a job is held, as the report after the decision gives one; nor where the whole file is dropped again.
     """
-    if text(report, "outcome") == "held" or _came_to_nothing(report):
+    if text(report, "outcome") == "held" or _is_skipped(report) or _is_dropped_again(report, again):
         return []
+    again = "whole" if again == "part" and _came_to_nothing(report) else again
     refused, unprocessed = _count(report, "invalid") + _count(report, "rejected"), _count(report, "unprocessed")
     if again != "rejects":
         return _set_again(report, again, refused, unprocessed)
@@ -115,6 +125,21 @@ def _set_again(report: Doc, again: Again, refused: int, unprocessed: int) -> lis
 def _came_to_nothing(report: Doc) -> bool:
     """Whether the job failed before the vendor can have accepted any record."""
     return text(report, "outcome") == "failed" and not (_count(report, "accepted") or _count(report, "unconfirmed"))
+
+
+def _is_dropped_again(report: Doc, again: Again) -> bool:
+    """Whether all of a file of which nothing was accepted is: one cause befell it as a whole, or no record of it can be
+    had. Where single records were refused, or were only never sent, the rejects file has them."""
+    if not _came_to_nothing(report):
+        return False
+    refused = _count(report, "invalid") + _count(report, "rejected")
+    by_vendor = any(text(batch, "state") == "failed" for batch in mappings(report, "batches"))
+    return by_vendor or not mappings(report, "rejects") or (again != "rejects" and not refused)
+
+
+def _is_skipped(report: Doc) -> bool:
+    """Whether nothing was sent because the same bytes had been dropped before."""
+    return text(report, "outcome") == "failed" and text(mapping(report, "failure"), "reason") == "duplicate_content"
 
 
 def _mend(report: Doc, refused: int, unprocessed: int) -> list[str]:
