@@ -125,6 +125,11 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}…{text[1 - _LONGEST // 2 :]}"
 
 
+def receipt(ids: Mapping[str, object]) -> str:
+    """The ids a vendor gave for a batch."""
+    return " ".join(f"{name}={id_}" for name, id_ in ids.items())
+
+
 def short(job: Job) -> str:
     """As much of a job's id as people need."""
     return job.job_id[:8]

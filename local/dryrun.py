@@ -107,9 +107,9 @@ def _add(found: DryRun, number: int, parcel: Parcel, parcels: Parcels, names: Se
 
 
 def _problem(record: SourceRecord, problem: Problem, names: Sequence[str]) -> dict[str, Any]:
-    """Of a set's file the message begins with the name."""
-    file = max((name for name in names if problem.message.startswith(f"{name}: ")), key=len, default=names[0])
-    message = problem.message.removeprefix(f"{file}: ")
+    """Where it is stands beside the message; but a file in a ZIP is none of the names."""
+    file = problem.file if problem.file in names else names[0]
+    message = problem.message if problem.file in (None, file) else f"{problem.file}: {problem.message}"
     place = {"file": file, "line": record.line, "column": problem.column}
     return place | {"id": record.id, "code": problem.code, "message": message}
 

@@ -8,7 +8,7 @@ EXIT_CODES = {
     0: "done; of a job: completed or handed over",
     FAILED: "it could not be done; of a job: any other outcome",
     2: "the command was not understood",
-    WITH_REJECTS: "done, but some records were refused",
+    WITH_REJECTS: "done, but not every record was accepted",
     TIMED_OUT: "wait: the time was up first",
     130: "Ctrl-C",
 }

@@ -87,8 +87,9 @@ def wait(
 ) -> None:
     """Wait until a job has ended, and say how.
 
-    Exits 0 when it completed or was handed over, 4 with rejects, 1
-    otherwise, 124 when the time is up.
+    Exits 0 when it completed or was handed over, 4 when it completed but
+    not every record is known to be accepted, 1 otherwise, 124 when the
+    time is up.
 
     \b
     Examples:

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from batchdrop.job import Job
     from local.connection import OperatorWorld
 
-_MOST_SHOWN = 10  # rejects printed for people
+_REJECT = ("line", "id", "outcome", "code", "message")
+_REASON = ("count", "outcome", "code", "message")
+_MOST_SHOWN = 10  # rejects, reasons and receipts on a terminal
 _LARGEST = 20_000_000  # bytes of a file fetched beside a page
 _LINK = re.compile(r'<a href="\./([^"]+)">')
 
@@ -80,7 +82,8 @@ def rejects(
 
     They come in your own columns and format; the four batchdrop columns
     added say why, and are not sent. Those of a set are for reading: they
-    are mended in their own files.
+    are mended in their own files. A file that is there already is never
+    overwritten, as it may hold what was mended: name another one.
 
     \b
     Examples:
@@ -225,11 +228,51 @@ def _print(report: dict[str, Any], place: str) -> None:
     show.plain(f"records:  {describe.account(report['counts'])}")
     for warning in report["warnings"]:
         show.plain(f"warning:  {one_line(warning)}")
-    sample = report["rejects"]
-    if sample:
-        show.plain("")
-        rows = [(r["line"], r["id"], r["outcome"], r["code"], r["message"]) for r in sample[:_MOST_SHOWN]]
-        show.table(("line", "id", "outcome", "code", "message"), rows)
+    if report["rejects"]:
+        _print_rejects(report)
     show.plain("")
     for step in report["what_next"]:
         show.plain(f"next: {one_line(step)}")
+    _print_receipts(report)
+
+
+def _print_rejects(report: dict[str, Any]) -> None:
+    show.plain("")
+    shown = _shown(report["rejects"])
+    show.table(_REJECT, ([reject[name] for name in _REJECT] for reject in shown))
+    if more := _more(report, len(shown)):
+        fetch = f"`batchdrop rejects {report['job_id'][:8]} -o -`"
+        show.plain(f"and {more:,} more: {fetch} has all refused or unsent ones that are named")
+    if reasons := _shown(report.get("reject_reasons", [])):
+        show.plain("")
+        show.table(_REASON, ([reason[name] for name in _REASON] for reason in reasons))
+
+
+def _more(report: dict[str, Any], shown: int) -> int:
+    """How many were not accepted beyond those; a report that is full of them has not room for all."""
+    from batchdrop.refusals import SAMPLE
+
+    sample: list[dict[str, Any]] = report["rejects"]
+    if len(sample) < SAMPLE:
+        return len(sample) - shown
+    named: int = sum(
+        reject["outcome"] != "unconfirmed" for reject in sample[:shown]
+    )  # those are not in the rejects file
+    return max(0, sum(int(report["counts"][name]) for name in ("invalid", "rejected", "unprocessed")) - named)
+
+
+def _print_receipts(report: dict[str, Any]) -> None:
+    """Those of batches of which records are unconfirmed: by them the vendor is asked."""
+    batches = report.get("batches", [])
+    found = [b for b in batches if b["receipt"] and (b["counts"]["unconfirmed"] or b["state"] == "held")]
+    if not found:
+        return
+    show.plain("")
+    rows = ((b["n"], b["state"], b["counts"]["unconfirmed"], describe.receipt(b["receipt"])) for b in _shown(found))
+    show.table(("batch", "state", "unconfirmed", "receipt"), rows)
+    if more := len(found) - len(_shown(found)):
+        show.plain(f"and {more:,} more: in a pipe, or with --json, all are listed")
+
+
+def _shown(found: list[Any]) -> list[Any]:
+    return found[:_MOST_SHOWN] if show.out.is_terminal else found

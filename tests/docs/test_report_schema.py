@@ -34,6 +34,23 @@ def test_the_schema_is_one_and_lets_nothing_undocumented_pass() -> None:
         VALIDATOR.validate({k: v for k, v in good.items() if k != "counts"})
 
 
+def _optional(schema: object, name: str = "") -> list[str]:
+    """The fields that need not be there, wherever they are."""
+    if isinstance(schema, list):
+        return [found for each in schema for found in _optional(each)]
+    if not isinstance(schema, dict):
+        return []
+    own = [f"{name}.{key}" for key in schema.get("properties", ()) if key not in schema["required"]]
+    return own + [found for key, each in schema.items() for found in _optional(each, key)]
+
+
+def test_the_page_names_the_fields_that_are_not_always_there() -> None:
+    optional = _optional(SCHEMA)
+    assert optional == ["failure.line", "failure.offset", "failure.status", "failure.records"]
+    told = "is always there, but for four of `failure`: `line`, `offset`, `status` and `records` stand there only where"
+    assert told in (REPO / "docs/reports.md").read_text("utf-8")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_report_of_each_destination_fits(name: str) -> None:
     for report in reports(name):

@@ -54,7 +54,9 @@ def _lasting(report: dict[str, Any]) -> dict[str, Any]:
             }
         return [lasting(each) for each in value] if isinstance(value, list) else value
 
-    return dict(lasting(json.loads(json.dumps(report).replace(report["job_id"], "JOB"))))
+    return dict(
+        lasting(json.loads(json.dumps(report).replace(report["job_id"], "JOB").replace(report["job_id"][:8], "J")))
+    )
 
 
 def test_the_report_shown_is_the_one_that_is_made() -> None:

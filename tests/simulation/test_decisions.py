@@ -59,6 +59,27 @@ def test_each_batch_in_doubt_is_adopted_by_its_own_receipt_and_nothing_is_sent_a
         assert oneshot(simulation).commits == sent
 
 
+def test_of_a_held_job_the_advice_says_what_the_destination_does_and_the_timeline_what_the_operator_did() -> None:
+    chosen = scenario("sherpa")
+    lost = Plan([(number, "reset_after") for number in places(chosen, "submit", "http POST")])
+    with Simulation(chosen, 0, lost) as simulation:
+        report = ended(simulation)
+        assert "Sending it again is harmless" in report["reason"]
+        assert "are imported twice" not in " ".join(report["what_next"])
+        assert any("refused, not imported twice" in step for step in report["what_next"])
+        assert "batch 1 held" in [moment["event"] for moment in report["timeline"]]
+        decide(simulation, "resubmit", 0)
+        events = [moment["event"] for moment in simulation.report()["timeline"]]
+        held = events.index("held for an operator")
+        assert events[held : held + 2] == ["held for an operator", "the operator decided: the job went on"]
+        assert held < events.index("batch 1 submitted")
+
+
+def test_of_a_vendor_that_may_import_twice_the_advice_says_so() -> None:
+    with two_held() as simulation:
+        assert any("the records are imported twice" in step for step in ended(simulation)["what_next"])
+
+
 @pytest.mark.parametrize("execution", ["", "of the report before"], ids=["by hand", "late"])
 def test_a_finish_that_comes_too_early_does_not_end_what_the_operator_had_go_on(execution: str) -> None:
     with two_held() as simulation:

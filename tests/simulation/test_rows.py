@@ -149,6 +149,8 @@ def test_the_same_bytes_under_another_key_are_told_and_skipped_where_the_route_s
         assert simulation.report(second)["duplicate_content_of"] == first.job_id
         assert simulation.report(first)["duplicate_content_of"] is None
         assert second.outcome == outcome
+        advice = " ".join(simulation.report(second)["what_next"])
+        assert ("`on_duplicate_content: skip` it would be skipped again" in advice) == (policy == "skip")
 
 
 # --- packaging and uploading ---

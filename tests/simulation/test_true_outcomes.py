@@ -11,7 +11,7 @@ from unittest.mock import patch
 import pytest
 
 from batchdrop import operate
-from batchdrop.errors import Ambiguous, AuthExpired, SecretError
+from batchdrop.errors import Ambiguous, AuthExpired, ProvablyNotSent, SecretError, VendorError
 from batchdrop.ports import Request
 from batchdrop.report.advice import what_next
 from batchdrop.words import BatchState
@@ -86,6 +86,23 @@ def test_a_step_that_may_be_repeated_leaves_no_doubt_however_it_fails() -> None:
         assert report["outcome"] == "timed_out"
         assert report["counts"]["unprocessed"] == report["counts"]["records"] > 0
         assert strict(simulation).calls("upload") == []
+
+
+@pytest.mark.parametrize("error", [ProvablyNotSent, Ambiguous])
+@pytest.mark.parametrize("name", ["datagroup", "haplo", "ometria"])
+def test_what_kept_a_job_from_being_sent_until_its_deadline_is_told(name: str, error: type[VendorError]) -> None:
+    """Of The Data Group it is a call before there is a batch, of the others the first step of one."""
+    with Simulation(scenario(name)) as simulation:
+
+        def fail(request: Request) -> None:
+            raise error(f"{request.method} vendor.example: the connection was refused")
+
+        before_each(simulation, fail)
+        report = ended(simulation)
+        assert report["outcome"] == "timed_out"
+        assert report["reason"].startswith("not done by its deadline; the last cause was: ")
+        assert report["reason"].endswith("vendor.example: the connection was refused")
+        assert report["what_next"][0].startswith("Remove the cause named above")
 
 
 @pytest.mark.parametrize(("status", "state"), [(302, "submitted"), (303, "submitted"), (307, "failed")])

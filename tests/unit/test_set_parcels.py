@@ -208,7 +208,7 @@ def test_replay_tells_every_record_with_its_line_and_a_bad_one_with_its_file() -
         (4, 1, "1", True, b'{"id": 1}'),
         (5, 2, None, False, b"7"),
     ]
-    problems = [r.problem.message.partition(":")[0] for r in drop.parcels().replay(None, None) if r.problem]
+    problems = [r.problem.told.partition(":")[0] for r in drop.parcels().replay(None, None) if r.problem]
     assert problems == ["p.csv", "p.csv", "q.json"]
     assert list(drop.parcels().replay({"sent": 1}, None)) == []
 

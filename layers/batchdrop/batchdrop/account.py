@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from batchdrop.destinations.base import Collected
 from batchdrop.job import Batch, Job
-from batchdrop.words import BatchState, Counts, JobOutcome
+from batchdrop.words import LATE, BatchState, Counts, JobOutcome
 
 
 def fate(
@@ -83,7 +83,7 @@ def outcome_of(job: Job, batches: Sequence[Batch], counts: Counts, now: int) -> 
     if job.cancel_at and _is_cut_short(job, counts):
         return JobOutcome.CANCELED, "canceled on request"
     if BatchState.SUBMITTED in states or (now >= job.deadline_at and not job.packaged_at):
-        return JobOutcome.TIMED_OUT, "not done by its deadline"
+        return JobOutcome.TIMED_OUT, _late(job, batches)
     if job.failure and not (job.gave_up_canceled and not counts.unprocessed):  # a cancel when all had been sent is none
         return JobOutcome.FAILED, str(job.failure.get("message", ""))
     if BatchState.HANDED_OVER in states:
@@ -94,6 +94,13 @@ def outcome_of(job: Job, batches: Sequence[Batch], counts: Counts, now: int) -> 
         outcome = JobOutcome.CANCELED if BatchState.CANCELED in states else JobOutcome.FAILED
         return outcome, _why(batches, BatchState.GIVEN_UP) or "not everything was sent"
     return _by_counts(counts, batches)
+
+
+def _late(job: Job, batches: Sequence[Batch]) -> str:
+    """With what kept it from being sent to the last, where that is known."""
+    unsent = (b for b in batches if b.status is BatchState.SUBMITTING and not b.may_be_sent and b.message)
+    cause = next((f"batch {b.n}: {b.message}" for b in unsent), "" if batches else job.trouble)
+    return f"{LATE}; the last cause was: {cause}" if cause else LATE
 
 
 def _is_cut_short(job: Job, counts: Counts) -> bool:

@@ -160,7 +160,7 @@ def in_set(name: str, record: SourceRecord) -> SourceRecord:
     """A record told among those of other files: its problem, if it has one, says in which of them it is."""
     if record.problem is None:
         return record
-    return replace(record, problem=replace(record.problem, message=f"{name}: {record.problem.message}"))
+    return replace(record, problem=replace(record.problem, file=name))
 
 
 def _row_as_json(header: tuple[str, ...], raw: bytes, spec: InputSpec) -> bytes:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from batchdrop import order
 from batchdrop.account import fate, never_taken, outcome_of, refused_whole, unnamed
-from batchdrop.destinations.base import Collected
+from batchdrop.destinations.base import HARMLESS, Collected
 from batchdrop.entries import entries_of
 from batchdrop.errors import (
     Ambiguous,
@@ -325,7 +325,8 @@ class Closing(Struct):
             now=self.world.ledger.now(),
         )
         in_order = self.route is not None and order.matters(self.route)
-        document = publish(self.world, self.job, document, writer.name, in_order=in_order)
+        harmless = all(batch.code == HARMLESS for batch in batches if batch.is_in_doubt)
+        document = publish(self.world, self.job, document, writer.name, in_order=in_order, harmless=harmless)
         rejects.forget()
         return self._close(document)
 

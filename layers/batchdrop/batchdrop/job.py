@@ -59,6 +59,7 @@ class Job(_Stored):
     lease_until: int = 0
     not_before: int = 0  # the submission rests until then: a vendor's Retry-After, a quiet period
     tries: int = 0  # rests in a row without progress
+    trouble: str = ""  # what a call before the first batch last failed for
     prepare_tries: int = 0
     refusals: int = 0  # of the storage to give the drop
     receipt: dict[str, str] = field(default_factory=dict)
@@ -76,6 +77,7 @@ class Job(_Stored):
     task_token: str = ""
     ask_from: int = 0  # the batch whose status is asked first: the look before had no time for it
     cancel_at: int = 0
+    held_at: int = 0  # it ended held, the last time
     reopened_at: int = 0  # an operator decided on batches of it
     # the end
     finish_tries: int = 0  # in a row, of what is needed for the report, without progress

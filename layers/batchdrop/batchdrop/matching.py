@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import repeat
 from typing import Any
 
 from msgspec import Struct, field
@@ -22,6 +23,8 @@ from batchdrop.words import RecordOutcome
 
 _REJECTED = RecordOutcome.REJECTED.value
 _SHOWN = 200  # characters of an id and a code of which no record was found: a ledger item holds a hundred of them
+_WORDS = re.compile(r"\w")
+_PLACE = re.compile(r"\b(line|byte) \d+")
 Whole = tuple[str, str, str]  # outcome, code, message
 Place = dict[str, Any]
 Reason = tuple[str, str, str]  # outcome, code, message
@@ -42,16 +45,18 @@ class Tally(Struct):
     astray: int = 0  # refusals that are of none of the records; those above are the first of them
     hashes_ids: bool = False  # the report is not to tell them
 
-    def add(self, record: SourceRecord, outcome: str, code: str, message: str) -> None:
+    def add(self, record: SourceRecord, outcome: str, code: str, message: str, about: str | None = None) -> None:
+        """`about`: the message may be about one record alone, of this id, if it has one."""
         id_ = record.id
         if self.hashes_ids and id_:
+            about = about and hashed(id_)
             id_, message = hashed(id_), untold(message, id_)
         id_, code, message = id_ and storable(id_), storable(code), storable(message)
         if len(self.sample) < SAMPLE:
             row = {"line": record.line, "id": id_, "outcome": outcome, "code": code, "message": message}
             self.sample.append(row)
-        key = (outcome, code, message if len(self.reasons) < SAMPLE else "")
-        self.reasons[one_reason(key)] += 1
+        told = message if about is None else in_general(message, about)
+        self.reasons[one_reason((outcome, code, told if len(self.reasons) < SAMPLE else ""))] += 1
 
     def take(self, rows: Rows, whole: Whole | None) -> bytes:
         """Add rows of which the report shows none. `whole` befell their records, or else the vendor refused them."""
@@ -60,25 +65,35 @@ class Tally(Struct):
             self.whole += count
         else:
             self.matched += count
-        done = self._with_messages(rows, outcome)
+        done = self._with_messages(rows, outcome, is_own=whole is None)
         for number, times in Counter(rows.codes[done:]).items():
             self.reasons[outcome, rows.told.code(number), ""] += times
         return rows.data
 
-    def _with_messages(self, rows: Rows, outcome: str) -> int:
+    def _with_messages(self, rows: Rows, outcome: str, *, is_own: bool) -> int:
         """Count rows with their messages, as long as these are not too many; how many rows that were."""
-        if len(self.reasons) >= SAMPLE:
-            return 0
-        counted = Counter(rows.verdicts)
-        if len(self.reasons) + len(counted) < SAMPLE:
-            for number, times in counted.items():
-                self.reasons[outcome, *rows.told.verdict(number)] += times
-            return len(rows.verdicts)
-        for done, number in enumerate(rows.verdicts):
+        for done, (number, times) in enumerate(self._in_turn(rows)):
             if len(self.reasons) >= SAMPLE:
                 return done
-            self.reasons[outcome, *rows.told.verdict(number)] += 1
+            id_, told = rows.told.first(number)
+            self.reasons[outcome, told.code, in_general(told.message, id_) if is_own else told.message] += times
         return len(rows.verdicts)
+
+    def _in_turn(self, rows: Rows) -> Iterable[tuple[int, int]]:
+        """The verdicts of rows, with how often; one by one where the limit may be reached among them."""
+        counted = Counter(rows.verdicts)
+        return counted.items() if len(self.reasons) + len(counted) < SAMPLE else zip(rows.verdicts, repeat(1))
+
+
+def in_general(message: str, id_: str) -> str:
+    """The message without what is of one record alone, so that those of the same reason are counted together."""
+    if id_ and id_ in message:
+        told, *rest = message.split(id_)  # a pattern made for each id would take a hundred times as long
+        for part in rest:
+            is_word = not (_WORDS.match(told[-1:]) or _WORDS.match(part[:1]))
+            told += ("<id>" if is_word else id_) + part
+        message = told
+    return _PLACE.sub(r"\1 <n>", message) if "line " in message or "byte " in message else message
 
 
 def one_reason(reason: Reason) -> Reason:
@@ -154,25 +169,25 @@ def rows_of_batch(
             yield tally.take(record, whole)
             continue
         if record.problem is not None:
-            verdict = (RecordOutcome.INVALID.value, record.problem.code, record.problem.message)
+            verdict = (RecordOutcome.INVALID.value, record.problem.code, record.problem.told)
             tally.invalid += 1
         elif whole is not None:
             verdict = whole
             tally.whole += 1
         elif refusal := refusals.of(record.id):
-            yield _refused(record, refusal, writer, tally)
+            yield _refused(record, refusal, refusals.first_like(record.id), writer, tally)
             continue
         else:
             if id_ := refusals.nearly(record.id):
                 near[id_] = [*near.get(id_, ())[:1], record]  # two are as many as it takes to be in doubt
             continue
-        tally.add(record, *verdict)
+        tally.add(record, *verdict, about=None if record.problem is None else "")
         if one_reason(verdict) != GAVE_WAY:  # dropped again it would overwrite what took its place
             yield writer.row(record, *verdict)
     # Some vendors change the case of ids. Such a refusal is a record's only if no other record can be meant.
     for id_, candidates in near.items():
         if len(candidates) == 1 and refusals.is_open(id_) and (refusal := refusals.of(id_)):
-            yield _refused(candidates[0], refusal, writer, tally)
+            yield _refused(candidates[0], refusal, refusals.first_like(id_), writer, tally)
     left, tally.astray = refusals.unmatched(), refusals.left()
     tally.unmatched = [_shown(_untold(each) if tally.hashes_ids else each) for each in left]
 
@@ -193,7 +208,7 @@ def _untold(unmatched: dict[str, str]) -> dict[str, str]:
     return {**unmatched, "id": hashed(id_), "message": untold(message, id_)}
 
 
-def _refused(record: SourceRecord, refusal: Refusal, writer: RejectsWriter, tally: Tally) -> bytes:
+def _refused(record: SourceRecord, refusal: Refusal, about: str, writer: RejectsWriter, tally: Tally) -> bytes:
     """The row of a refused record; nothing where it was there already."""
     code, message, already_present = refusal
     if already_present:
@@ -201,5 +216,5 @@ def _refused(record: SourceRecord, refusal: Refusal, writer: RejectsWriter, tall
         tally.add(record, RecordOutcome.UNCONFIRMED.value, "already_present", "maybe from our earlier attempt")
         return b""
     tally.matched += 1
-    tally.add(record, _REJECTED, code, message)
+    tally.add(record, _REJECTED, code, message, about)
     return writer.row(record, _REJECTED, code, message)

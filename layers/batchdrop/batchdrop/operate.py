@@ -146,7 +146,12 @@ def _go_on(world: World, job: Job, route: Route, *, sends_again: bool) -> Job:
                 world.ledger.reopen_span(span)
     now, gone = world.ledger.now(), ("packaged_at",) if job.cancel_at else ("packaged_at", "failure")
     reopened = max(now, job.cancel_at)  # the clock of whoever canceled it may be ahead of this one
-    changes = {"deadline_at": now + int(route.deadline * 1000), "reopened_at": reopened, "tries": 0}
+    changes = {
+        "held_at": job.closed_at,
+        "deadline_at": now + int(route.deadline * 1000),
+        "reopened_at": reopened,
+        "tries": 0,
+    }
     job = world.ledger.reopen(job, changes, gone if sends_again else ())
     world.workflow.start(job.execution, job.job_id)
     return job

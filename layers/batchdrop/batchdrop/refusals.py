@@ -32,6 +32,10 @@ class Refusals:
         """The refusal of exactly this id."""
         return self.verdicts.of(id_)
 
+    def first_like(self, id_: str | None) -> str:
+        """The first refused id that has the same code and message as this one; mostly itself, if it is in the text."""
+        return self.verdicts.first_like(id_)
+
     def nearly(self, id_: str | None) -> str | None:
         """The one refused id that differs from this one by the case of its letters, if there is one."""
         if id_ is None or not len(self):

@@ -64,7 +64,10 @@ COMMON = {
         choices=("hold", "resubmit"),
     ),
     "on_duplicate_content": Field(
-        "text", "what to do with a file whose bytes were dropped before", "process", choices=("process", "skip")
+        "text",
+        "what to do with a file whose bytes were dropped before; skipped, its job ends failed (duplicate_content)",
+        "process",
+        choices=("process", "skip"),
     ),
     "keep_batches": Field("boolean", "keep the exact bytes of every batch in the results bucket", False),
     "hash_ids": Field(

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from batchdrop.ahead import ahead
 from batchdrop.circuit import Circuit, Metered
-from batchdrop.destinations.base import Found, NotThere, Session, Step, StepKind
+from batchdrop.destinations.base import HARMLESS, Found, NotThere, Session, Step, StepKind
 from batchdrop.errors import (
     Ambiguous,
     AuthExpired,
@@ -52,8 +52,8 @@ WELL: Mapping[str, object] = {"tries": 0, "not_before": 0}  # of an invocation t
 class Rest(Exception):
     """Nothing can be done for so many seconds (None: back off); the workflow waits."""
 
-    def __init__(self, seconds: float | None = None) -> None:
-        self.seconds = seconds
+    def __init__(self, seconds: float | None = None, why: str = "") -> None:
+        self.seconds, self.why = seconds, why
 
 
 class GiveUp(Exception):
@@ -118,7 +118,7 @@ class Submission(ABC):
         except OutOfTime:
             return dict(WELL) if self.got_on else self._rested(None)
         except Rest as rest:
-            return self._rested(rest.seconds)
+            return {**self._rested(rest.seconds), **({"trouble": rest.why} if rest.why and not self._span else {})}
         except GiveUp as given_up:
             return {"packaged_at": self.world.ledger.now(), "failure": given_up.failure}
         except ObjectRefused as refused:
@@ -379,14 +379,14 @@ class Submission(ABC):
             return self._submitted(replace(batch, receipt={**batch.receipt, **answer.receipt}, warnings=warnings))
         if isinstance(answer, NotThere):
             return self._again(batch, step, flagged=batch.flagged)
-        return self._undecided(batch, step, answer.why)
+        return self._undecided(batch, step, answer.why, HARMLESS if answer.harmless else "undecided")
 
-    def _undecided(self, batch: Batch, step: Step, why: str) -> Batch:
+    def _undecided(self, batch: Batch, step: Step, why: str, code: str = "undecided") -> Batch:
         if self.route.on_doubt == "resubmit" and self._may_send(batch):
             return self._again(batch, step, flagged=True)
         self.world.metrics.count("BatchesHeld")
         now = self.world.ledger.now()
-        return self._write(batch, state=BatchState.HELD, code="undecided", message=why, done_at=now)
+        return self._write(batch, state=BatchState.HELD, code=code, message=why, done_at=now)
 
     def _again(self, batch: Batch, step: Step, *, flagged: bool) -> Batch:
         """Make ready for the next attempt; its number is recorded with the intent, before anything is sent."""
@@ -458,7 +458,7 @@ def as_decisions() -> Iterator[None]:
     except ObjectGone:
         raise GiveUp("object_gone", "the dropped object, or this version of it, is no longer in the bucket") from None
     except (ProvablyNotSent, Ambiguous, RateLimited) as error:
-        raise Rest(getattr(error, "after", None)) from None
+        raise Rest(getattr(error, "after", None), str(error)) from None
     except AuthExpired as error:
         raise GiveUp("credentials", f"the vendor refused the credentials twice; {error}") from None
     except Rejected as error:

@@ -35,6 +35,9 @@ class JobOutcome(StrEnum):
         return self in (self.COMPLETED, self.COMPLETED_WITH_REJECTS, self.HANDED_OVER)
 
 
+LATE = "not done by its deadline"  # why a job timed out, where no more is known
+
+
 class BatchState(StrEnum):
     """Where one batch stands. The first four are open, the rest are terminal for polling."""
 

@@ -179,6 +179,14 @@ def test_reasons_are_counted_as_if_one_by_one(different: int, codes: int) -> Non
     assert list(tally.reasons) == list(counted.reasons)
 
 
+def test_reasons_that_tell_the_id_are_counted_together() -> None:
+    parcels = opened(TABLE.encode(), InputSpec(id=("id",)))
+    rejects = [Reject(f"id{i}", "E", f"id{i} is there") for i in range(2000)]
+    rows, tally = joined(parcels, rejects, None, invalid=0)
+    assert tally.reasons == {("rejected", "E", "<id> is there"): 2000}
+    assert (rows, tally) == one_by_one(parcels, rejects, None)
+
+
 def test_a_record_is_read_again_where_its_row_was_not_room_for() -> None:
     data = "id,note\n" + "".join(f"id{i},{'x' * 700}\n" for i in range(3000))
     rejects = [Reject(f"id{i}", "E", "é" * MESSAGE) for i in range(3000)]

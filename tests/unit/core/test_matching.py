@@ -90,6 +90,15 @@ def test_our_own_refusals_keep_their_reason_and_are_not_the_vendors() -> None:
     assert (tally.invalid, tally.matched) == (1, 0)
 
 
+def test_the_report_and_the_rejects_file_say_in_which_field_and_file_a_record_is_wrong() -> None:
+    wrong = Problem("wrong_type", "the cell is not a number", "price", place="price", file="items.csv")
+    rows, tally = matched([record(1, problem=wrong)], [])
+    told = "items.csv: price: the cell is not a number"
+    assert rows[0]["batchdrop_message"] == tally.sample[0]["message"] == told
+    assert list(tally.sample[0]) == ["line", "id", "outcome", "code", "message"]
+    assert list(tally.reasons) == [("invalid", "wrong_type", told)]
+
+
 def test_what_befell_the_whole_batch_befell_each_record_that_was_sent() -> None:
     records = [record(1), record(2, problem=Problem("p", "q")), record(3)]
     rows, tally = matched(records, [], ("unprocessed", "not_sent", "never sent"))
@@ -110,6 +119,22 @@ def test_the_sample_and_the_messages_are_bounded_however_many_fail() -> None:
     assert max(len(row["batchdrop_message"]) for row in rows) <= MESSAGE
     assert sum(tally.reasons.values()) == n
     assert len(tally.reasons) <= SAMPLE + 1
+
+
+def test_reasons_are_counted_together_that_differ_by_what_is_of_one_record_alone() -> None:
+    """As Sherpa's words hold the id, the table of reasons had a row for each record."""
+    n = SAMPLE * 3
+    rejects = [Reject(f"id{i}", "EXISTS", f"'id{i}' exists: id1x is free") for i in range(1, n + 1)]
+    again = [record(n + i, None, Problem("duplicate_id", f"duplicate id, first at line {i}")) for i in range(1, n)]
+    rows, tally = matched([*again, *map(record, range(1, n + 1))], rejects)
+    assert tally.reasons["invalid", "duplicate_id", "duplicate id, first at line <n>"] == n - 1
+    assert tally.reasons["rejected", "EXISTS", "'<id>' exists: id1x is free"] == n
+    assert rows[0]["batchdrop_message"] == tally.sample[0]["message"] == "duplicate id, first at line 1"
+
+
+def test_a_message_for_all_records_keeps_what_looks_like_an_id() -> None:
+    _, tally = matched([record(1), record(2)], [], ("rejected", "X", "at most id1 things"))
+    assert tally.reasons == {("rejected", "X", "at most id1 things"): 2}
 
 
 @pytest.mark.acceptance("B16")

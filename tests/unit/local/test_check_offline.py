@@ -57,6 +57,7 @@ def test_every_invalid_record_is_told_with_its_line_column_and_reason(run: Run, 
         ["4", "price", "c", "wrong_type"],
         ["5", "", "d", "row_too_short"],
     ]
+    assert problems.count("price") == 1  # in its column, and not in the message again
     assert "2 records would go to sherpa in 1 batch, 3 would not" in done.err
 
 

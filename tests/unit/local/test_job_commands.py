@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import re
 from datetime import datetime
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
+from rich.console import Console
 
 from batchdrop import order
 from batchdrop.places import iso
@@ -155,6 +157,57 @@ def test_a_report_is_printed_for_people_and_whole_as_json(run: Run, shop: Shop) 
     text = run("report", "j1").out
     assert "records:  3 records: 2 accepted, 1 invalid" in text
     assert "3\t7\tinvalid\trow_too_long\tthe row has 3 cells" in text
+
+
+def reject(n: int, outcome: str = "rejected") -> dict[str, object]:
+    return {"line": n + 1, "id": f"r{n}", "outcome": outcome, "code": "E", "message": "no"}
+
+
+def test_a_report_in_a_pipe_has_all_rejects_it_holds_and_says_how_many_more_there_are(run: Run, shop: Shop) -> None:
+    counts = Counts(accepted=5, invalid=842_239).as_dict()
+    reasons = [{"outcome": "invalid", "code": "E", "message": "no", "count": 842_239}]
+    told = {
+        "job_id": "1234567890",
+        "counts": counts,
+        "rejects": list(map(reject, range(100))),
+        "reject_reasons": reasons,
+    }
+    shop.put_result(shop.job(outcome="completed_with_rejects"), "report.json", json.dumps(REPORT | told))
+    out = run("report", "j1").out
+    assert out.count("\trejected\tE\tno\n") == 100
+    assert "and 842,139 more: `batchdrop rejects 12345678 -o -` has all refused or unsent ones that are named\n" in out
+    assert "count\toutcome\tcode\tmessage\n842239\tinvalid\tE\tno\n" in out
+
+
+def test_a_report_on_a_terminal_shows_ten_rejects_and_says_how_many_more_there_are(
+    run: Run, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = io.StringIO()
+    monkeypatch.setattr("local.show.out", Console(file=shown, force_terminal=True, width=120, highlight=False))
+    rejects = [*map(reject, range(8)), *(reject(n, "unconfirmed") for n in range(8, 20))]
+    told = {"job_id": "j1", "counts": Counts(rejected=8, unconfirmed=12).as_dict(), "rejects": rejects}
+    shop.put_result(shop.job(outcome="completed_with_rejects"), "report.json", json.dumps(REPORT | told))
+    assert "and 10 more: `batchdrop rejects j1 -o -`" in run("report", "j1").out
+    assert "r9" in shown.getvalue()
+    assert "r10" not in shown.getvalue()
+
+
+def test_the_receipts_by_which_the_vendor_is_to_be_asked_are_shown_below_the_advice(run: Run, shop: Shop) -> None:
+    batches = [
+        {
+            "n": 1,
+            "state": "handed_over",
+            "counts": Counts(unconfirmed=3).as_dict(),
+            "receipt": {"batch": "b-7", "u": "8"},
+        },
+        {"n": 2, "state": "succeeded", "counts": Counts(accepted=3).as_dict(), "receipt": {"batch": "b-8"}},
+        {"n": 3, "state": "submitting", "counts": Counts(unprocessed=3).as_dict(), "receipt": {}},
+    ]
+    advised = ["Look in the vendor's own console; the receipts below name the batches there."]
+    told = {"outcome": "handed_over", "rejects": [], "batches": batches, "what_next": advised}
+    shop.put_result(shop.job(outcome="handed_over"), "report.json", json.dumps(REPORT | told))
+    out = run("report", "j1").out
+    assert out.endswith(f"next: {advised[0]}\n\nbatch\tstate\tunconfirmed\treceipt\n1\thanded_over\t3\tbatch=b-7 u=8\n")
 
 
 def test_a_report_about_one_record_says_record(run: Run, shop: Shop) -> None:

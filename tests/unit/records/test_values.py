@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -80,6 +81,30 @@ def test_a_cell_that_does_not_fit_its_type_is_an_invalid_record(kind: str, cell:
     assert bad.problem
     assert (bad.line, bad.problem.code, bad.problem.column) == (3, "wrong_type", "c")
     assert [r["id"] for r in sent(data, spec)] == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("data", "spec", "told"),
+    [
+        (b"id,n\n1,x\n", {"types": {"n": "number"}}, "n: the cell is not a number such as"),
+        (b"key,n\n,2\n", {"id": ("key",)}, "key: the cell is empty"),
+        (b"old,b\n,\n", {"required": ("new",), "rename": {"old": "new"}}, "old: the cell is empty"),
+        (b"id\na/b\n", {"id": ("id",), "forbidden_in_id": "/"}, "id: the id must not hold /"),
+        (b"id,n\n1,2\0\n", {"id": ("id",)}, "column 2: the cell holds a NUL"),
+        (b"1,2\0\n", {"header": ("a", "b")}, "b: the cell holds a NUL"),
+        (b'[{"n":1}]', {"id": ("a.b",)}, "a.b: the field is missing"),
+        (b'[{"id":[]}]', {"id": ("id",)}, "id: an id must be a text"),
+        (b'[{"id":"a/b"}]', {"id": ("id",), "forbidden_in_id": "/"}, "id: the id must not hold /"),
+        (b"id,n\n1\n", {}, "the row has 1 cell"),
+    ],
+)
+def test_a_report_tells_the_field_by_its_name_in_the_route_and_none_that_is_only_in_the_file(
+    data: bytes, spec: dict[str, Any], told: str
+) -> None:
+    """The file may have no header: what is read as one can be somebody's values."""
+    (bad,) = [r.problem for r in records(data + b"\n", InputSpec(**spec)) if r.problem]
+    assert bad.told.startswith(told)
+    assert bad.message == bad.told.removeprefix(f"{bad.place}: ")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import product
 
 import pytest
@@ -34,8 +35,17 @@ def test_there_is_always_something_to_say(outcome: JobOutcome) -> None:
 
 def test_refused_records_are_mended_and_dropped_again() -> None:
     said = advice("completed_with_rejects", counts=samples.counts(accepted=8, invalid=1, rejected=1))
-    assert "Mend the 2 records refused: `batchdrop rejects 5b1f0c9a27de4413 -o mend.csv` fetches them" in said
-    assert "`batchdrop drop mend.csv --route products`" in said
+    assert "Mend the 2 records refused: `batchdrop rejects 5b1f0c9a27de4413 -o mend-5b1f0c9a.csv` fetches them" in said
+    assert "`batchdrop drop mend-5b1f0c9a.csv --route products`" in said
+
+
+def test_the_mended_files_of_a_job_and_of_its_remnants_have_different_names() -> None:
+    """`rejects` overwrites no file, and that of the first job is there still."""
+    names = {
+        re.search(r"-o (\S+)`", advice("failed", job_id=job, counts=samples.counts(accepted=1, invalid=1)))[1]  # type: ignore[index]
+        for job in ("aaaaaaaa01", "bbbbbbbb02")
+    }
+    assert names == {"mend-aaaaaaaa.csv", "mend-bbbbbbbb.csv"}
 
 
 GAVE_WAY = {"outcome": "invalid", "code": "replaced", "message": model.GAVE_WAY, "count": 3}
@@ -68,7 +78,7 @@ def test_the_members_of_a_set_are_not_to_be_mended_for_records_that_gave_way() -
 
 def test_refused_ndjson_stays_ndjson() -> None:
     said = advice("completed_with_rejects", counts=samples.counts(rejected=1), rejects_file="rejects.ndjson")
-    assert "-o mend.ndjson" in said
+    assert "-o mend-5b1f0c9a.ndjson" in said
 
 
 def test_a_held_job_names_the_batch_and_the_three_ways_out() -> None:
@@ -132,12 +142,12 @@ def test_where_records_were_refused_and_others_never_sent_one_file_has_both() ->
     given = samples.counts(accepted=5, invalid=1, rejected=1, unprocessed=1200)
     lines = what_next(samples.report("failed", counts=given))
     assert (
-        "`batchdrop rejects 5b1f0c9a27de4413 -o mend.csv` fetches all 1,202 records that were not accepted: "
+        "`batchdrop rejects 5b1f0c9a27de4413 -o mend-5b1f0c9a.csv` fetches all 1,202 records that were not accepted: "
         "2 refused, to be mended, and 1,200 that were never sent." in lines
     )
     assert (
-        "Drop that file once: `batchdrop drop mend.csv --route products`. Do not also `rerun`: that would send them a "
-        "second time." in lines
+        "Drop that file once: `batchdrop drop mend-5b1f0c9a.csv --route products`. Do not also `rerun`: that would "
+        "send them a second time." in lines
     )
     assert "--only-rejected" not in "".join(lines)
 
@@ -177,10 +187,58 @@ def test_what_was_refused_of_a_set_is_mended_in_its_own_file(again: Again, said:
         assert again == "part" or "Do not drop" not in ways
 
 
-def test_a_failed_job_of_which_nothing_was_accepted_is_dropped_again_and_nothing_else() -> None:
-    said = advice("failed", counts=samples.counts(invalid=1, unprocessed=5), rejects=[{"code": "row_too_short"}])
-    assert "drop the file again: the vendor accepted none of it" in said
+@pytest.mark.parametrize("refused", [{"invalid": 6}, {"rejected": 6}, {"invalid": 1, "unprocessed": 5}])
+def test_records_refused_one_by_one_are_mended_though_none_was_accepted(refused: dict[str, int]) -> None:
+    said = advice("failed", counts=samples.counts(**refused), rejects=[{"code": "row_too_short"}])
+    assert "`batchdrop drop mend-5b1f0c9a.csv --route products`" in said
+    assert "cause named above" not in said
+    assert "drop the file again" not in said
+
+
+def test_a_file_that_the_vendor_refused_as_a_whole_is_dropped_again_and_nothing_else() -> None:
+    batches = [samples.batch(1, "failed", rejected=6)]
+    said = advice("failed", counts=samples.counts(rejected=6), batches=batches, rejects=[{"code": "400"}])
+    assert "Remove the cause named above, then drop the file again: the vendor accepted none of it" in said
     assert "batchdrop rejects" not in said
+
+
+@pytest.mark.parametrize("reason", ["credentials", "secret", "refused"])
+def test_records_that_were_only_never_sent_are_sent_once_the_cause_is_removed(reason: str) -> None:
+    failure = {"reason": reason, "message": "m"}
+    lines = what_next(samples.report("failed", counts=samples.counts(unprocessed=5), failure=failure, rejects=[{}]))
+    assert lines[0] == "Remove the cause named above: the vendor accepted none of it."
+    rerun = "`batchdrop rerun 5b1f0c9a27de4413 --only-rejected`"
+    assert lines[1:] == [f"5 records were never sent. {rerun} sends only what was not accepted."]
+
+
+def test_a_file_skipped_for_its_content_is_not_said_to_be_dropped_again() -> None:
+    failure = {"reason": "duplicate_content", "message": "the same bytes were dropped before: abc"}
+    said = advice("failed", counts=samples.counts(unprocessed=5), failure=failure, rejects=[{}])
+    assert "`on_duplicate_content: skip` it would be skipped again" in said
+    assert "set that to `process` in the route, then `batchdrop rerun 5b1f0c9a27de4413`" in said
+    assert "drop the file again" not in said
+    assert "--only-rejected" not in said
+
+
+def test_where_a_set_came_to_nothing_none_of_it_was_sent_already() -> None:
+    lines = what_next(samples.report("failed", counts=samples.counts(invalid=5), rejects=[{}]), "part")
+    assert "Drop the whole set again: `batchdrop drop PATH --route products`." in lines
+    assert "sent already" not in "".join(lines)
+
+
+def test_a_job_kept_from_being_sent_until_its_deadline_needs_its_cause_removed() -> None:
+    reason = "not done by its deadline; the last cause was: batch 1: PUT host/x: the connection was refused"
+    said = advice("timed_out", reason=reason, counts=samples.counts(unprocessed=5), rejects=[{}])
+    assert said.startswith("Remove the cause named above")
+    assert "usually needs this long" not in said
+    assert "usually needs this long" in advice("timed_out", reason="not done by its deadline")
+
+
+def test_where_sending_again_is_harmless_the_advice_says_nothing_else() -> None:
+    said = "\n".join(what_next(samples.held(), harmless=True))
+    assert "or it cannot be found out: `batchdrop resolve 5b1f0c9a27de4413 --resubmit`" in said
+    assert "refused, not imported twice" in said
+    assert "are imported twice" not in said
 
 
 def test_what_a_held_job_refused_is_left_to_the_report_after_the_decision() -> None:

@@ -110,10 +110,14 @@ class NotThere(Struct, frozen=True):
     """The doubtful step provably did not happen."""
 
 
+HARMLESS = "undecided_harmless"  # the code of a batch held so, else `undecided`
+
+
 class Undecided(Struct, frozen=True):
-    """Nobody can tell; `why` is for the operator."""
+    """Nobody can tell; `why` is for the operator. `harmless`: sent again, nothing is imported twice."""
 
     why: str
+    harmless: bool = False
 
 
 Reconciled = Found | NotThere | Undecided

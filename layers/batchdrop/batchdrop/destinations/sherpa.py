@@ -165,7 +165,8 @@ class Sherpa:
         session.shelf.withdraw(_file(session, batch.n, batch.attempt))
         return Undecided(
             "whether Sherpa took the import request cannot be looked up; its file has been withdrawn, but may have "
-            "been fetched before. Sending it again is harmless: elements that are there are refused, not doubled"
+            "been fetched before. Sending it again is harmless: elements that are there are refused, not doubled",
+            harmless=True,
         )
 
     # --- afterwards ---

@@ -55,6 +55,7 @@ class Columns:
         self.steps = list(_steps(_tree(self.used)))
         self.id = tuple(self._find(name).index for name in spec.id)
         self.required = tuple({self._find(name).index for name in (*spec.id, *spec.required)})
+        self._tellable = {*spec.id, *spec.required, *spec.types, *spec.rename, *spec.drop, *(spec.header or ())}
 
     def _is_used(self, name: str) -> bool:
         return name not in self.spec.drop and not (self.mended and name in OUR_COLUMNS)
@@ -111,7 +112,7 @@ class Columns:
                 try:
                     value = self.value(step, row[step.index])
                 except cells.BadCell as error:
-                    return Problem("wrong_type", f"the cell is not {error}", step.source)
+                    return self._problem_at(step.index, "wrong_type", f"the cell is not {error}")
                 if value is not None:
                     places[-1][step.path[-1]] = value
         return places[0]
@@ -136,10 +137,10 @@ class Columns:
             return Problem(code, f"the row has {cells_}, the header {len(self.header)}")
         for index, cell in enumerate(row):
             if "\0" in cell:
-                return Problem("nul", "the cell holds a NUL character", self.header[index])
+                return self._problem_at(index, "nul", "the cell holds a NUL character")
         for index in self.required:
             if not row[index]:
-                return Problem("required", "the cell is empty, but must not be", self.header[index])
+                return self._problem_at(index, "required", "the cell is empty, but must not be")
         return self._id_problem(row)
 
     def _gave_way(self, row: Row) -> bool:
@@ -154,8 +155,12 @@ class Columns:
     def _id_problem(self, row: Row) -> Problem | None:
         for index in self.id:
             if any(character in row[index] for character in self.spec.forbidden_in_id):
-                return Problem("id_characters", f"the id must not hold {self.forbidden}", self.header[index])
+                return self._problem_at(index, "id_characters", f"the id must not hold {self.forbidden}")
         return None
+
+    def _problem_at(self, index: int, code: str, message: str) -> Problem:
+        name = self.header[index]
+        return Problem(code, message, name, place=name if name in self._tellable else f"column {index + 1}")
 
     @property
     def forbidden(self) -> str:

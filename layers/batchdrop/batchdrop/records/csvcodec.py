@@ -11,6 +11,7 @@ from functools import partial
 from itertools import chain
 
 import msgspec
+from msgspec.structs import replace
 
 from batchdrop.records.codec import Entry, Form, too_big
 from batchdrop.records.columns import Close, Column, Columns, Open, Step
@@ -84,7 +85,7 @@ class CsvCodec:
         id_ = self.columns.id_of(row)
         encoded = self._encode(row)
         if isinstance(encoded, Problem):
-            return Entry(None, Problem(encoded.code, encoded.message, encoded.column, offset), id_)
+            return Entry(None, replace(encoded, offset=offset), id_)
         return Entry(record.removesuffix(b"\n") if self._as_is else encoded, id=id_)
 
     def _encode(self, row: list[str]) -> bytes | Problem:

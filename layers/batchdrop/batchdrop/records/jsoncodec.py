@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from batchdrop.records.codec import Entry, Form, too_big
 from batchdrop.records.columns import OUR_COLUMNS, UNREAD, gave_way, replaced_before
@@ -62,7 +63,7 @@ class JsonCodec:
             return Entry(None, too_big(self.spec.max_record_bytes))
         encoded, problem = self._encode(record)
         if problem:
-            problem = Problem(problem.code, problem.message, problem.column, offset)
+            problem = replace(problem, offset=offset)
         return Entry(encoded, problem, self._id_of(record))
 
     def _encode(self, raw: bytes) -> tuple[bytes | None, Problem | None]:
@@ -80,13 +81,14 @@ class JsonCodec:
         for name, path in self._required:
             value = _value_at(raw, path)
             if value is None or value in (b"null", b'""'):
-                return Problem("required", "the field is missing or empty, but must not be", name)
+                return Problem("required", "the field is missing or empty, but must not be", name, place=name)
         for name, path in zip(self.spec.id, self._paths, strict=True):
             text = id_text(_value_at(raw, path))
             if text is None:
-                return Problem("wrong_type", "an id must be a text or a number", name)
+                return Problem("wrong_type", "an id must be a text or a number", name, place=name)
             if any(character in text for character in self.spec.forbidden_in_id):
-                return Problem("id_characters", f"the id must not hold {' '.join(self.spec.forbidden_in_id)}", name)
+                message = f"the id must not hold {' '.join(self.spec.forbidden_in_id)}"
+                return Problem("id_characters", message, name, place=name)
         return None
 
     def _rewritten(self, raw: bytes) -> tuple[bytes, Problem | None]:

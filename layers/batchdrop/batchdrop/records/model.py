@@ -35,12 +35,23 @@ def never(_here: Checkpoint) -> bool:
 
 
 class Problem(Struct, frozen=True):
-    """Why a record is invalid. `offset` is the byte offset of the record in the expanded file."""
+    """Why a record is invalid. `offset` is the byte offset of the record in the expanded file.
+
+    `column` is for who has the file at hand. `place` is the same where a report can tell it: a name that stands in the
+    route, or a number, as what seems a header may be somebody's values. `file`: which one of a set.
+    """
 
     code: str
     message: str
     column: str | None = None
     offset: int | None = None
+    place: str | None = None
+    file: str | None = None
+
+    @property
+    def told(self) -> str:
+        """The message for a report, which has no other word for where it is in the record."""
+        return "".join(f"{where}: " for where in (self.file, self.place) if where) + self.message
 
 
 class SourceRecord(Struct, frozen=True):

@@ -128,6 +128,7 @@ class Verdicts:
         if not self.table:
             raise MemoryError
         weakref.finalize(self, _kernel().batchdrop_refusals_free, self.table)
+        self._firsts, self._seen = array("I"), 0  # by verdict: the first refusal that has it, of those seen
         self.add(refused)
 
     def add(self, refused: Iterable[Refused]) -> None:
@@ -183,11 +184,24 @@ class Verdicts:
     def id(self, number: int) -> str:
         return self._told(number)[0]
 
-    def verdict(self, number: int) -> tuple[str, str]:
-        """Code and message of a verdict."""
-        code, message = _View(), _View()
-        _kernel().batchdrop_refusals_verdict(self.table, number, byref(code), byref(message))
-        return str(code), str(message)
+    def first(self, number: int) -> tuple[str, Refusal]:
+        """The first refusal that has the verdict of this number, with its id: they are numbered as they come."""
+        told = _Told()
+        at = byref(told)
+        while len(self._firsts) <= number:
+            _kernel().batchdrop_refusals_told(self.table, self._seen, at)
+            if told.verdict == len(self._firsts):
+                self._firsts.append(self._seen)
+            self._seen += 1
+        return self._told(self._firsts[number])[:2]
+
+    def first_like(self, id_: str | None) -> str:
+        """The id of the first refusal that has the same verdict as this one's; empty where there is none."""
+        told, number = _Told(), self._find(id_)
+        if number is None:
+            return ""
+        _kernel().batchdrop_refusals_told(self.table, number, byref(told))
+        return self.first(told.verdict)[0]
 
     def code(self, number: int) -> str:
         code = _View()

@@ -8,16 +8,20 @@ from batchdrop.again import Again
 from batchdrop.drop import READY
 from batchdrop.report.gave_way import gave_way, told_of
 from batchdrop.report.reading import Doc, integer, mapping, mappings, text
+from batchdrop.words import LATE
 
 
-def what_next(report: Doc, again: Again = "rejects", *, in_order: bool = False, newer: str = "") -> list[str]:
+def what_next(
+    report: Doc, again: Again = "rejects", *, in_order: bool = False, newer: str = "", harmless: bool = False
+) -> list[str]:
     """The sentences for this report, most urgent first; commands stand in `backticks`. Never empty.
 
     `in_order`: no version of the file is loaded after a newer one; `newer`: the job that has loaded such a one.
+    `harmless`: the vendor imports nothing twice of what is in doubt, however often it is sent.
     """
     outcome = text(report, "outcome")
     steps = [
-        *(_decide(report, in_order=in_order, newer=newer) if outcome == "held" else ()),
+        *(_decide(report, in_order=in_order, newer=newer, harmless=harmless) if outcome == "held" else ()),
         *(_cause(report, again) if outcome in ("failed", "timed_out", "canceled") else ()),
         *_send_again(report, again),
         *_ask_the_vendor(report),
@@ -32,7 +36,7 @@ def what_next(report: Doc, again: Again = "rejects", *, in_order: bool = False, 
     return [*(steps or ["Read the reason and the warnings in this report."]), *told, *_twin(report)]
 
 
-def _decide(report: Doc, *, in_order: bool, newer: str) -> list[str]:
+def _decide(report: Doc, *, in_order: bool, newer: str, harmless: bool) -> list[str]:
     """The three ways out of a hold, with what each of them risks."""
     held = [str(integer(batch, "n")) for batch in mappings(report, "batches") if _is_in_doubt(batch)]
     several = len(held) > 1
@@ -41,13 +45,13 @@ def _decide(report: Doc, *, in_order: bool, newer: str) -> list[str]:
     return [
         f"Find out from the vendor whether it received{which}, then decide{' on each, one by one' if several else ''}:",
         f"It did: `{resolve} --adopt RECEIPT`, with the vendor's identifier. Nothing is sent again.",
-        _if_it_did_not(report, f"`{resolve} --resubmit`", in_order=in_order, newer=newer),
+        _if_it_did_not(report, f"`{resolve} --resubmit`", in_order=in_order, newer=newer, harmless=harmless),
         f"You give it up: `{resolve} --abandon`. What was sent stays unconfirmed.",
         *(("The job ends held again, with a report of what is left, until all are decided on.",) if several else ()),
     ]
 
 
-def _if_it_did_not(report: Doc, resubmit: str, *, in_order: bool, newer: str) -> str:
+def _if_it_did_not(report: Doc, resubmit: str, *, in_order: bool, newer: str, harmless: bool) -> str:
     """Sent again only where the command would: of loads in order never after a newer one."""
     failure = mapping(report, "failure")
     late = text(failure, "message") if text(failure, "reason") in ("superseded", "out_of_order") else ""
@@ -55,6 +59,8 @@ def _if_it_did_not(report: Doc, resubmit: str, *, in_order: bool, newer: str) ->
         late = f"a newer version of this file is loaded by job {newer}; to load this one after all, drop it again"
     if late:
         return f"It did not: it is not sent again, as {late}."
+    if harmless:
+        return f"It did not, or it cannot be found out: {resubmit}. What did arrive is refused, not imported twice."
     condition = ", as long as no newer version of this file is loaded" if in_order else ""
     return f"It did not: {resubmit}{condition}. If it did after all, the records are imported twice."
 
@@ -68,6 +74,8 @@ def _is_in_doubt(batch: Doc) -> bool:
 
 def _cause(report: Doc, again: Again) -> list[str]:
     """Advice for a job that did not end well, by its outcome."""
+    if text(report, "outcome") == "timed_out" and text(report, "reason") not in ("", LATE):
+        return ["Remove the cause named above; if it goes by itself, a longer `deadline` in the route waits for that."]
     if text(report, "outcome") == "timed_out":
         return ["If the vendor usually needs this long, give the route a longer `deadline`."]
     if text(report, "outcome") == "canceled":
@@ -75,6 +83,15 @@ def _cause(report: Doc, again: Again) -> list[str]:
     thing = _thing(report)
     if not _came_to_nothing(report):
         return [] if again == "whole" else [f"Do not drop the whole {thing} again: part of it was sent already."]
+    if _is_skipped(report):
+        rerun = f"`batchdrop rerun {_word(report, 'job_id')}`"
+        return [
+            "Nothing, if it was meant to be sent once: by `on_duplicate_content: skip` it would be skipped again.",
+            f"To send it all the same, set that to `process` in the route, then {rerun}.",
+        ]
+    if not _is_dropped_again(report, again):
+        is_named = bool(mapping(report, "failure")) and again == "rejects"
+        return ["Remove the cause named above: the vendor accepted none of it."] if is_named else []
     route, path = _word(report, "route"), "DIRECTORY" if thing == "set" else "FILE"
     return [
         f"Remove the cause named above, then drop the {thing} again: the vendor accepted none of it.",
@@ -87,8 +104,9 @@ def _send_again(report: Doc, again: Again) -> list[str]:
 
     None while a job is held, as the report after the decision gives one; nor where the whole file is dropped again.
     """
-    if text(report, "outcome") == "held" or _came_to_nothing(report):
+    if text(report, "outcome") == "held" or _is_skipped(report) or _is_dropped_again(report, again):
         return []
+    again = "whole" if again == "part" and _came_to_nothing(report) else again
     refused, unprocessed = _count(report, "invalid") + _count(report, "rejected"), _count(report, "unprocessed")
     refused = max(0, refused - gave_way(report))
     if again != "rejects":
@@ -123,11 +141,27 @@ def _thing(report: Doc) -> str:
     return "set" if text(mapping(report, "drop"), "key").rpartition("/")[2] == READY else "file"
 
 
+def _is_dropped_again(report: Doc, again: Again) -> bool:
+    """Whether all of a file of which nothing was accepted is: one cause befell it as a whole, or no record of it can be
+    had. Where single records were refused, or were only never sent, the rejects file has them."""
+    if not _came_to_nothing(report):
+        return False
+    refused = _count(report, "invalid") + _count(report, "rejected")
+    by_vendor = any(text(batch, "state") == "failed" for batch in mappings(report, "batches"))
+    return by_vendor or not mappings(report, "rejects") or (again != "rejects" and not refused)
+
+
+def _is_skipped(report: Doc) -> bool:
+    """Whether nothing was sent because the same bytes had been dropped before."""
+    return text(report, "outcome") == "failed" and text(mapping(report, "failure"), "reason") == "duplicate_content"
+
+
 def _mend(report: Doc, refused: int, unprocessed: int) -> list[str]:
     """How to correct the records that were refused, here or by the vendor; those never sent are in the same file."""
     suffix = ".ndjson" if text(report, "rejects_file").endswith(".ndjson") else ".csv"
-    fetch = f"`batchdrop rejects {_word(report, 'job_id')} -o mend{suffix}`"
-    drop = f"`batchdrop drop mend{suffix} --route {_word(report, 'route')}`"
+    file = shlex.quote(f"mend-{text(report, 'job_id')[:8]}{suffix}")  # that of another job may be there still
+    fetch = f"`batchdrop rejects {_word(report, 'job_id')} -o {file}`"
+    drop = f"`batchdrop drop {file} --route {_word(report, 'route')}`"
     own = "The added batchdrop columns may stay in it; they are not sent."
     if not unprocessed:
         told = f"Mend the {_records(refused)} refused: {fetch} fetches {_them(refused)} with the reason beside each."

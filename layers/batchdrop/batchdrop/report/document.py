@@ -93,9 +93,11 @@ def _batch(batch: Batch) -> dict[str, Any]:
 
 def _timeline(job: Job, batches: Sequence[Batch], outcome: JobOutcome, now: int) -> list[dict[str, str | None]]:
     moments = [(job.created_at, "claimed"), (job.packaged_at, "submission ended"), (job.callback_at, "last callback")]
+    moments += [(job.held_at, "held for an operator"), (job.reopened_at, "the operator decided: the job went on")]
     moments += [(job.cancel_at, "cancel asked for"), (now, f"report written: {outcome.value}")]
     for batch in batches if len(batches) <= 50 else [batches[0], batches[-1]]:
         name = f"batch {batch.n}"
         moments += [(batch.packaged_at, f"{name} packaged"), (batch.submitted_at, f"{name} submitted")]
+        moments += [(batch.doubt_at, f"{name} in doubt")]
         moments += [(batch.done_at, f"{name} {batch.state}"), (batch.collected_at, f"{name} collected")]
     return [{"at": iso(at), "event": event} for at, event in sorted(moments) if at]

@@ -21,11 +21,16 @@ _LISTED = 500  # jobs on a route's page
 _HTML = "text/html; charset=utf-8"
 
 
-def publish(world: World, job: Job, document: dict[str, Any], name: str, *, in_order: bool) -> dict[str, Any]:
-    """Write a report beside its rejects file; returns the one that stands, which may be an earlier one."""
+def publish(
+    world: World, job: Job, document: dict[str, Any], name: str, in_order: bool, harmless: bool
+) -> dict[str, Any]:
+    """Write a report beside its rejects file; returns the one that stands, which may be an earlier one.
+
+    `in_order`, `harmless`: as for `what_next`.
+    """
     bucket, place = world.settings.results_bucket, folder(job)
     document = {**document, "rejects_file": name}
-    document["what_next"] = what_next(document, again(job), in_order=in_order)
+    document["what_next"] = what_next(document, again(job), in_order=in_order, harmless=harmless)
     document = _standing(world, bucket, f"{place}report.json", document)
     world.objects.put(bucket, f"{place}report.html", render(document), content_type=_HTML)
     return document
