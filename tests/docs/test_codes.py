@@ -20,6 +20,7 @@ FILES = {path: ast.parse(path.read_text("utf-8")) for path in sorted(LIBRARY.rgl
 # What is no literal: handed on from another refusal, or a name looked up below.
 PASSED_ON = {
     ("arrive.py", "refused.reason"),
+    ("columns.py", "code"),  # of `_problem_at`
     ("csvcodec.py", "encoded.code"),
     ("inspect.py", "error.reason"),
     ("jsoncheck.py", "code"),  # of `_Found`
@@ -34,13 +35,13 @@ NAMES = {"REPLACED": {REPLACED}, "ObjectRefused.reason": {ObjectRefused.reason}}
 
 
 def words(*makers: str) -> set[str]:
-    """The first arguments of calls of these, wherever they stand in the library."""
+    """The codes that calls of these are given, wherever they stand in the library."""
     return {word for path, tree in FILES.items() for node in ast.walk(tree) for word in made(node, makers, path, tree)}
 
 
 def made(node: ast.AST, makers: tuple[str, ...], path: Path, tree: ast.Module) -> Iterator[str]:
-    if isinstance(node, ast.Call) and ast.unparse(node.func) in makers:
-        yield from literal(node.args[0], path, tree)
+    if isinstance(node, ast.Call) and (maker := ast.unparse(node.func)) in makers:
+        yield from literal(node.args[maker == "self._problem_at"], path, tree)
 
 
 def literal(value: ast.expr, path: Path, tree: ast.Module) -> Iterator[str]:
@@ -82,7 +83,7 @@ def failures() -> Iterator[str]:
 
 
 def test_every_code_of_an_invalid_record_is_documented_and_no_other() -> None:
-    assert words("Problem", "_Found") == set(codes.INVALID)
+    assert words("Problem", "_Found", "self._problem_at") == set(codes.INVALID)
 
 
 def test_every_reason_of_a_failed_job_is_documented_and_no_other() -> None:

@@ -221,7 +221,8 @@ def test_a_file_skipped_for_its_content_is_not_said_to_be_dropped_again() -> Non
 
 
 def test_where_a_set_came_to_nothing_none_of_it_was_sent_already() -> None:
-    lines = what_next(samples.report("failed", counts=samples.counts(invalid=5), rejects=[{}]), "part")
+    drop = {"key": "drops/products/monday/_READY"}
+    lines = what_next(samples.report("failed", counts=samples.counts(invalid=5), rejects=[{}], drop=drop), "part")
     assert "Drop the whole set again: `batchdrop drop PATH --route products`." in lines
     assert "sent already" not in "".join(lines)
 
