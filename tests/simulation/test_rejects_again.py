@@ -138,3 +138,13 @@ def test_one_that_was_cut_off_after_it_dropped_them_once(days: int) -> None:
         why = "cannot be told any more: look for its job among `batchdrop jobs`" if days else f"as job {again.job_id}"
         refused(simulation, old, why)
         assert sent(simulation) == ALL
+
+
+def test_rejects_too_large_for_one_call_of_s3_are_left_to_the_drop_command() -> None:
+    with Simulation(scenario("lookup")) as simulation:
+        old = never_sent(simulation)
+        with patch.object(operate, "MOST_PUT", 10):
+            refused(simulation, old, "-o FILE`, then drop the file")
+        assert sent(simulation) == []
+        drop_rejects(simulation, old)
+        assert sent(simulation) == ALL

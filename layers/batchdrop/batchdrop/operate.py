@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from shutil import copyfileobj
+from tempfile import TemporaryFile
 from typing import Any, Literal
 
 from batchdrop import order
@@ -23,6 +25,7 @@ from batchdrop.world import World
 
 # Their rows are written with as many cells as the header has: they are not what they were.
 NEED_MENDING = {"row_too_short", "row_too_long"}
+MOST_PUT = 5_000_000_000  # bytes of one PutObject, a little less than S3 takes
 SURE_MS = 86_400_000  # so long after a drop its object is certainly there, if it ever was
 
 
@@ -261,6 +264,11 @@ def _drop_rejects(world: World, old: Job, route: Route) -> Drop:
         raise CannotOperate(_nothing_in_it(old, report))
     name = str(report["rejects_file"])
     found = world.objects.head(ObjectRef(bucket, place + name))
+    if found.size > MOST_PUT:
+        raise CannotOperate(
+            f"the rejects file of job {old.job_id} has {found.size:,} bytes, more than S3 takes in one call: "
+            f"`batchdrop rejects {old.job_id} -o FILE`, then drop the file"
+        )
     key = f"drops/{old.route}/{old.job_id}.{name}"
     _unless_of_another_kind(route, Drop(old.bucket, key, ""))
     mark = _mark(world, old)
@@ -301,8 +309,10 @@ def _mark(world: World, old: Job) -> dict[str, Any]:
 def _put_new(world: World, found: ObjectRef, bucket: str, key: str) -> bool:
     """Whether there was no such object yet."""
     try:
-        with world.objects.open(found) as body:
-            world.objects.put(bucket, key, body.read(), new=True)
+        with world.objects.open(found) as body, TemporaryFile() as file:  # it may have many gigabytes
+            copyfileobj(body, file)
+            file.seek(0)
+            world.objects.put(bucket, key, file, new=True)
     except ConditionFailed:
         return False
     return True
