@@ -10,7 +10,7 @@ import pytest
 from batchdrop import operate
 from batchdrop.errors import Ambiguous, AuthExpired
 from batchdrop.ports import Request
-from batchdrop.words import BatchState
+from batchdrop.words import BatchState, Counts
 from tests.simulation.faults import TELLING, Plan
 from tests.simulation.run import HOUR, Simulation
 from tests.simulation.scenario import cut, one_batch, scenario
@@ -21,6 +21,7 @@ from tests.simulation.test_true_outcomes import before_each, canceled_when
 
 DOUBTFUL, HELD, SUBMITTING = BatchState.DOUBTFUL, BatchState.HELD, BatchState.SUBMITTING
 SUCCEEDED = BatchState.SUCCEEDED
+COUNTS = Counts().as_dict()
 
 
 def in_doubt(name: str, fault: str, nth: int = 0) -> Simulation:
@@ -78,22 +79,51 @@ def test_a_cancel_while_another_batch_is_sent_leaves_the_first_ones_doubt_to_be_
         assert states(simulation) == [SUCCEEDED, SUCCEEDED]
 
 
-@pytest.mark.parametrize(("name", "nth"), [("lookup", 0), ("spans", 2)])
-def test_what_is_in_doubt_is_looked_up_without_the_drop_and_no_span_else_is_taken_up(name: str, nth: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "nth", "counts"),
+    [
+        ("lookup", 0, {"accepted": 2, "unprocessed": 2}),
+        ("spans", 2, {"accepted": 2, "rejected": 1, "unprocessed": 1}),
+    ],
+)
+def test_what_is_in_doubt_is_looked_up_without_the_drop_and_no_span_else_is_taken_up(
+    name: str, nth: int, counts: dict[str, int]
+) -> None:
     with in_doubt(name, "crash_after", nth) as simulation:
         simulation.drop()
         waited_for(simulation, lambda: len(states(simulation)) > nth and is_unanswered(simulation))
         job = simulation.job
         operate.cancel(simulation.world, job.job_id)
         del simulation.objects.stored[job.bucket, job.key]
-        simulation.expected.clear()
         begun = len(simulation.gate.trace.calls)
         simulation.drain()
         assert simulation.check() == []
-        assert simulation.report()["outcome"] != "held"
-        assert any("found at the vendor" in warning for warning in simulation.report()["warnings"])
+        report = simulation.report()
+        assert report["outcome"] == "canceled"
+        assert report["counts"] == COUNTS | {"records": 4} | counts
+        assert any("found at the vendor" in warning for warning in report["warnings"])
         invoked = [call for call in simulation.gate.trace.calls[begun:] if call[1] == "invoke submit"]
         assert 0 < len(invoked) < 6
+
+
+@pytest.mark.acceptance("G5")
+@pytest.mark.parametrize(("fault", "sent"), [("crash_after", 6), ("crash_before", 4)])
+def test_what_was_never_sent_of_a_drop_that_is_gone_is_counted_by_the_look_into_it(fault: str, sent: int) -> None:
+    rows = b"id,name\n" + b"".join(b"%d,anna\n" % n for n in range(30))
+    chosen = replace(scenario("lookup"), files={"people.csv": rows}, records=30)
+    third = places(chosen, "submit", "http POST /import")[2]
+    with Simulation(chosen, 0, Plan([(third, fault)])) as simulation:
+        simulation.drop()
+        waited_for(simulation, lambda: len(states(simulation)) > 2 and is_unanswered(simulation))
+        job = simulation.job
+        operate.cancel(simulation.world, job.job_id)
+        del simulation.objects.stored[job.bucket, job.key]
+        simulation.drain()
+        assert simulation.check() == []
+        report = simulation.report()
+        assert (report["outcome"], report["reason"]) == ("canceled", "canceled on request")
+        assert report["counts"] == COUNTS | {"records": 30, "accepted": sent, "unprocessed": 30 - sent}
+        assert any("counted, but not in the rejects file" in warning for warning in report["warnings"])
 
 
 def test_a_span_that_gave_up_is_not_waited_for() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from batchdrop.destinations.base import Collected
+from batchdrop.entries import records_of
 from batchdrop.job import Batch, Job
 from batchdrop.words import LATE, BatchState, Counts, JobOutcome
 
@@ -106,7 +107,7 @@ def _late(job: Job, batches: Sequence[Batch]) -> str:
 def _is_cut_short(job: Job, counts: Counts) -> bool:
     """Whether not every record has an outcome; of a drop that was not looked into, not even their number is known."""
     told = counts.accepted + counts.rejected + counts.invalid
-    return told < counts.records or (job.gave_up_canceled and not counts.records)
+    return told < max(counts.records, records_of(job.inspection)) or (job.gave_up_canceled and not counts.records)
 
 
 def _by_counts(counts: Counts, batches: Sequence[Batch]) -> tuple[JobOutcome, str]:

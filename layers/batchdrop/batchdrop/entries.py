@@ -19,3 +19,8 @@ def entries_of(inspection: Mapping[str, Any]) -> list[dict[str, Any]]:
     kept = inspection.get("entries") or []
     # Jobs that were under way or on hold when the stack was updated have them as they are.
     return list(kept if isinstance(kept, list) else json.loads(zlib.decompress(base64.b64decode(kept))))
+
+
+def records_of(inspection: Mapping[str, Any]) -> int:
+    """How many records the look found, invalid ones included; 0 where nobody looked."""
+    return sum(int(each.get("records", 0)) for each in entries_of(inspection) or [inspection])

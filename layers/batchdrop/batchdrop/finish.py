@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from batchdrop import order
 from batchdrop.account import fate, never_taken, outcome_of, refused_whole, unnamed
 from batchdrop.destinations.base import HARMLESS, Collected
-from batchdrop.entries import entries_of
+from batchdrop.entries import records_of
 from batchdrop.errors import (
     Ambiguous,
     AuthExpired,
@@ -291,21 +291,21 @@ class Closing(Struct):
         finally:
             self.got_on = self.got_on or unsent.got_on
 
-    def _uncounted(self, batches: list[Batch]) -> Counts:
-        """Of a drop that is not read: what nobody looked into is as good as invalid, the rest was never sent."""
-        if self.parcels:
+    def _uncounted(self, batches: list[Batch], pieces: list[Piece]) -> Counts:
+        """What cannot be read, of a drop or pieces of it: where nobody looked it is as good as invalid, the rest was
+        never sent. It is counted once for the job, whichever of its spans cannot be read."""
+        if self.parcels and all(piece.is_whole for piece in pieces):
             return Counts()
         if not self.job.inspection:
             return Counts(invalid=int(self.job.failure.get("records", 0)))
-        looked = entries_of(self.job.inspection) or [self.job.inspection]
-        found = sum(int(each["records"]) for each in looked)
-        return Counts(unprocessed=max(0, found - sum(b.records + b.invalid for b in batches)))
+        known = sum(b.records + b.invalid for b in batches) + sum(piece.tally.records for piece in pieces)
+        return Counts(unprocessed=max(0, records_of(self.job.inspection) - known))
 
     # --- the report ---
 
     def _report(self, batches: list[Batch], pieces: list[Piece]) -> Finished:
         accounts: list[Account] = sorted([*batches, *pieces], key=lambda account: account.n)  # as the drop has them
-        counts = sum((account.tally for account in accounts), self._uncounted(batches))
+        counts = sum((account.tally for account in accounts), self._uncounted(batches, pieces))
         outcome, reason = outcome_of(self.job, batches, counts, self.world.ledger.now())
         writer = self.parcels.rejects() if self.parcels else writer_without_route(self.job)
         if writer is None:

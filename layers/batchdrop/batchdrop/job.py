@@ -214,7 +214,12 @@ class Piece(_Stored):
     collected_at: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
-    part: str = ""
+    part: str = ""  # of the rejects file; none: the drop could not be read to the piece's end
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of its records are counted; where not, the look into the drop tells how many there are."""
+        return bool(self.part)
 
     @property
     def tally(self) -> Counts:

@@ -76,7 +76,7 @@ class Unsent(Struct):
         except (ObjectGone, ObjectRefused, DropRefused) as error:
             self.unless_for_good(error)
             piece.part, stop.place = "", {}
-            piece.warnings = [f"not all of the unsent records could be counted: {error}"]
+            piece.warnings = [f"what was never sent is counted, but not in the rejects file: {error}"]
         piece.end, piece.last = stop.place, not stop.place
         piece.counts = Counts(invalid=tally.invalid, unprocessed=tally.whole).as_dict()
         self.got_on = True

@@ -72,6 +72,14 @@ def test_more_records_than_the_vendor_counts_have_the_ids_it_names_and_all_are_r
     assert "speaks of 1 rejected, but 3 records have the ids it names" in warnings[0]
 
 
+@pytest.mark.parametrize("looked", [{"records": 30}, {"entries": [{"records": 10}, {"records": 20}]}])
+def test_a_canceled_job_of_which_fewer_records_are_told_of_than_were_found_is_not_completed(looked: Any) -> None:
+    cut = job(cancel_at=NOW, failure={"reason": "canceled", "message": "canceled on request"}, inspection=looked)
+    done = [batch(BatchState.SUCCEEDED)]
+    assert outcome_of(cut, done, Counts(accepted=6), NOW)[0] is JobOutcome.CANCELED
+    assert outcome_of(cut, done, Counts(accepted=30), NOW)[0] is JobOutcome.COMPLETED
+
+
 def test_rejected_records_that_are_not_named_are_told_of() -> None:
     succeeded = batch(BatchState.SUCCEEDED)
     assert "2 rejected record(s) are not in the rejects file" in unnamed(succeeded, Counts(rejected=3), 1)[0]
