@@ -23,8 +23,6 @@ LARGE = 1_000_000  # bytes of an answer that is read with memory in mind
 LONGEST_ID = 256  # characters of a vendor's identifier; those of the five have at most 44
 _LONGEST_WORDS = 300  # characters of what a vendor says of a refusal
 _SAYING = ("message", "error_message", "error", "detail", "description", "reason")
-_DATA = re.compile(r"""(?<!\w)(?:'[^']*'|"[^"]*")(?!\w)|\S*(?:[^\x20-\x7e]|@|\d{4})\S*""")
-_FILE = re.compile(r"""(['"]?)[A-Za-z0-9][A-Za-z0-9._-]*\.json\1[,;:.]?""")
 
 
 class Payload(Protocol):
@@ -336,15 +334,16 @@ def named(*names: str) -> Iterator[None]:
 def told(session: Session) -> Iterator[None]:
     """Add to a refusal of a batch as a whole what the vendor says of it, without what may be a record's.
 
-    That is what stands in quotes, has an @, four digits in a row or other than ASCII; names of files stay. A long text
-    is likely to repeat what was sent, and a page of HTML says nothing: neither is told.
+    That is whatever is neither a plain word nor the name of a file. A long text is likely to repeat what was sent, and
+    a page of HTML says nothing: neither is told.
     """
     try:
         yield
     except Rejected as error:
+        from batchdrop.destinations.plain_words import in_plain_words  # only here: it is rarely needed
+
         whole = _words(error.body)
-        said = "" if "<" in whole or len(whole) > _LONGEST_WORDS else in_its_words(whole, session)
-        said = _DATA.sub(lambda found: found[0] if _FILE.fullmatch(found[0]) else "[…]", said)
+        said = "" if "<" in whole or len(whole) > _LONGEST_WORDS else in_plain_words(in_its_words(whole, session))
         raise Rejected(f'{error}: "{said}"' if said else str(error), status=error.status, body=error.body) from None
 
 
