@@ -124,6 +124,10 @@ def test_what_was_never_sent_of_a_drop_that_is_gone_is_counted_by_the_look_into_
         assert (report["outcome"], report["reason"]) == ("canceled", "canceled on request")
         assert report["counts"] == COUNTS | {"records": 30, "accepted": sent, "unprocessed": 30 - sent}
         assert any("counted, but not in the rejects file" in warning for warning in report["warnings"])
+        assert f"{30 - sent} records were never sent and are not in the rejects file." in report["what_next"][-1]
+        assert "`batchdrop rerun" not in "".join(report["what_next"])
+        with pytest.raises(operate.CannotOperate, match="is empty"):
+            operate.rerun(simulation.world, job.job_id, only_rejected=True)
 
 
 def test_a_span_that_gave_up_is_not_waited_for() -> None:

@@ -19,6 +19,7 @@ from batchdrop.ports import ObjectRef, Upload
 from batchdrop.records.rejects import RejectsWriter
 from batchdrop.refusals import SAMPLE
 from batchdrop.reject_parts import Account, Part, RejectParts
+from batchdrop.report.unnamed import LISTED
 from batchdrop.world import OutOfTime
 
 BLOCK = 8 << 20  # bytes of the file that are written at a time
@@ -49,7 +50,7 @@ class Progress(Struct):
     def most(self) -> list[dict[str, Any]]:
         """The most frequent reasons."""
         names = ("outcome", "code", "message")
-        return [dict(zip(names, key, strict=True)) | {"count": n} for key, n in commonest(self.reasons, 20)]
+        return [dict(zip(names, key, strict=True)) | {"count": n} for key, n in commonest(self.reasons, LISTED)]
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "reasons": [[*key, count] for key, count in self.reasons.items()]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+_IN_FILE = ("invalid", "rejected", "unprocessed")
 OUTCOMES = ("accepted", "invalid", "rejected", "unprocessed", "unconfirmed")
 Document = dict[str, object]
 _START = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -60,7 +61,6 @@ def report(outcome: str = "completed", **given: object) -> Document:
         "counts": counts(accepted=1000),
         "batches": [batch(1)],
         "rejects": [],
-        "reject_reasons": [],
         "rejects_file": "rejects.csv",
         "warnings": [],
         "unmatched_vendor_errors": [],
@@ -70,7 +70,15 @@ def report(outcome: str = "completed", **given: object) -> Document:
         "results": ["results/batch-1.json"],
         "what_next": [],
     }
-    return document | given
+    found = document | given
+    return {"reject_reasons": reasons(found["counts"])} | found
+
+
+def reasons(account: object, *known: Document) -> list[Document]:
+    """Of all that this account has in the rejects file, beyond those that are known."""
+    assert isinstance(account, dict)
+    left = {name: account[name] - sum(int(str(k["count"])) for k in known if k["outcome"] == name) for name in _IN_FILE}
+    return [*known, *({"outcome": name, "code": "", "message": "", "count": n} for name, n in left.items() if n)]
 
 
 def with_rejects() -> Document:

@@ -53,12 +53,13 @@ GAVE_WAY = {"outcome": "invalid", "code": "replaced", "message": model.GAVE_WAY,
 
 def test_records_that_gave_way_to_later_ones_are_told_and_are_not_to_be_mended() -> None:
     counts = samples.counts(accepted=8, invalid=4, rejected=1)
-    said = advice("completed_with_rejects", counts=counts, reject_reasons=[GAVE_WAY])
+    said = advice("completed_with_rejects", counts=counts, reject_reasons=samples.reasons(counts, GAVE_WAY))
     assert "Mend the 2 records refused" in said
     assert "3 records gave way to later ones with the same id: they are not in the rejects file." in said
     only = samples.report("completed_with_rejects", counts=samples.counts(accepted=8, invalid=3), rejects=[GAVE_WAY])
     assert what_next({**only, "reject_reasons": [GAVE_WAY]})[0] == "Nothing to mend."
-    unsent = advice("failed", counts=samples.counts(accepted=8, invalid=3, unprocessed=2), reject_reasons=[GAVE_WAY])
+    counts = samples.counts(accepted=8, invalid=3, unprocessed=2)
+    unsent = advice("failed", counts=counts, reject_reasons=samples.reasons(counts, GAVE_WAY))
     assert "--only-rejected` sends only what was not accepted." in unsent
     assert "Mend" not in unsent
 
@@ -264,3 +265,54 @@ def test_the_job_with_the_same_bytes_is_named() -> None:
 def test_a_command_is_safe_to_paste_whatever_the_route_is_called() -> None:
     said = advice("failed", route="x; rm -rf ~", batches=[], counts=samples.counts(invalid=1))
     assert "--route 'x; rm -rf ~'" in said
+
+
+GONE = "24 records were never sent and are not in the rejects file."
+
+
+@pytest.mark.parametrize("outcome", ["canceled", "timed_out", "failed"])
+def test_of_a_drop_that_is_gone_no_command_is_named_that_would_find_nothing(outcome: str) -> None:
+    lines = what_next(samples.report(outcome, counts=samples.counts(accepted=6, unprocessed=24), reject_reasons=[]))
+    assert f"{GONE} Compare your original with what the vendor has, and drop only what is missing there." in lines
+    assert "`batchdrop re" not in "".join(lines)
+
+
+def test_a_canceled_drop_of_which_nothing_was_accepted_or_named_may_be_dropped_again_as_a_whole() -> None:
+    lines = what_next(samples.report("canceled", counts=samples.counts(unprocessed=24), reject_reasons=[]))
+    way = "`batchdrop drop FILE --route products`"
+    assert f"{GONE} None of your original was accepted: it may be dropped again as a whole, {way}." in lines
+    some = samples.reasons(samples.counts(unprocessed=3))
+    lines = what_next(samples.report("canceled", counts=samples.counts(unprocessed=27), reject_reasons=some))
+    assert "as a whole" not in "".join(lines)
+    assert lines[1].startswith("3 records were never sent. `batchdrop rerun")
+    assert lines[2].startswith(f"{GONE} Compare")
+
+
+def test_refusals_that_the_vendor_counts_and_does_not_name_are_not_said_to_be_fetched() -> None:
+    ask = "Ask the vendor which, or compare your original with what it has."
+    counts = samples.counts(accepted=8, rejected=3)
+    lines = what_next(samples.report("completed_with_rejects", counts=counts, reject_reasons=[]))
+    assert lines == [f"3 records were refused and are not in the rejects file. {ask}"]
+    one = {"outcome": "rejected", "code": "c", "message": "m", "count": 2}
+    lines = what_next(samples.report("completed_with_rejects", counts=counts, reject_reasons=[one]))
+    assert lines[0].startswith("Mend the 2 records refused: `batchdrop rejects")
+    assert lines[-1] == f"1 record was refused and is not in the rejects file. {ask}"
+
+
+def test_where_not_all_reasons_are_listed_the_others_may_name_the_rest() -> None:
+    twenty = [{"outcome": "rejected", "code": str(n), "message": "", "count": 1} for n in range(20)]
+    counts = samples.counts(accepted=8, rejected=30)
+    said = advice("completed_with_rejects", counts=counts, reject_reasons=twenty)
+    assert "Mend the 30 records refused" in said
+    assert "not in the rejects file" not in said
+
+
+@pytest.mark.parametrize("outcome", ["failed", "timed_out", "canceled"])
+@pytest.mark.parametrize("named", [True, False])
+def test_of_a_set_of_which_nothing_arrived_the_whole_is_dropped_again(outcome: str, *, named: bool) -> None:
+    drop, counts = {"key": "drops/products/monday/_READY"}, samples.counts(unprocessed=5)
+    given: samples.Document = {} if named else {"reject_reasons": []}
+    lines = what_next(samples.report(outcome, counts=counts, rejects=[{}] * named, drop=drop, **given), "part")
+    assert "sent already" not in "".join(lines)
+    assert ("rejects" in "".join(lines)) == (named and outcome != "failed")
+    assert outcome == "failed" or lines[-1] == "Drop the whole set again: `batchdrop drop PATH --route products`."

@@ -8,7 +8,10 @@ from batchdrop.again import Again
 from batchdrop.drop import READY
 from batchdrop.report.gave_way import gave_way, told_of
 from batchdrop.report.reading import Doc, integer, mapping, mappings, text
+from batchdrop.report.unnamed import unnamed
 from batchdrop.words import LATE
+
+_REFUSED = ("invalid", "rejected")  # by us, by the vendor
 
 
 def what_next(
@@ -24,6 +27,7 @@ def what_next(
         *(_decide(report, in_order=in_order, newer=newer, harmless=harmless) if outcome == "held" else ()),
         *(_cause(report, again) if outcome in ("failed", "timed_out", "canceled") else ()),
         *_send_again(report, again),
+        *_find_unnamed(report, again),
         *_ask_the_vendor(report),
     ]
     if not steps and outcome == "completed":
@@ -106,9 +110,9 @@ def _send_again(report: Doc, again: Again) -> list[str]:
     """
     if text(report, "outcome") == "held" or _is_skipped(report) or _is_dropped_again(report, again):
         return []
-    again = "whole" if again == "part" and _came_to_nothing(report) else again
-    refused, unprocessed = _count(report, "invalid") + _count(report, "rejected"), _count(report, "unprocessed")
-    refused = max(0, refused - gave_way(report))
+    again = "whole" if again == "part" and _has_nothing(report) else again
+    refused = max(0, _refused(report) - gave_way(report) - unnamed(report, *_REFUSED))
+    unprocessed = _count(report, "unprocessed") - unnamed(report, "unprocessed")
     if again != "rejects":
         return _set_again(report, again, refused, unprocessed)
     if refused:
@@ -120,20 +124,49 @@ def _send_again(report: Doc, again: Again) -> list[str]:
 
 def _set_again(report: Doc, again: Again, refused: int, unprocessed: int) -> list[str]:
     """The same for a set, whose rejects file is for reading: no member of the set is named or formed like it."""
-    if not (refused or unprocessed):
-        return []
     show, count = f"`batchdrop rejects {_word(report, 'job_id')} -o -`", refused + unprocessed
     told = f"{show} shows the {_records(count)} that {_were(count)} not accepted, and why. It is no file to be dropped."
     mend = [f"Mend the {_records(refused)} refused in your own files."] if refused else []
-    if again == "whole":
+    steps = [told, *mend] if count else []
+    if again == "whole" and (count or unnamed(report, *_REFUSED, "unprocessed")):
         way = f"`batchdrop drop PATH --route {_word(report, 'route')}`"
-        return [told, *mend, f"Drop the whole {_thing(report)} again: {way}."]
-    return [told, *mend, "Drop a set of the same form that holds only these records: the others were sent already."]
+        return [*steps, f"Drop the whole {_thing(report)} again: {way}."]
+    part = "Drop a set of the same form that holds only these records: the others were sent already."
+    return [*steps, part] if count else []
+
+
+def _find_unnamed(report: Doc, again: Again) -> list[str]:
+    """What to do about records that no file has, so that neither `rejects` nor `rerun` can: none is sent by a guess."""
+    if text(report, "outcome") == "held" or _is_skipped(report) or _is_dropped_again(report, again):
+        return []
+    refused, unsent = unnamed(report, *_REFUSED), unnamed(report, "unprocessed")
+    ask = "Ask the vendor which, or compare your original with what it has."
+    steps = [f"{_gone(refused, 'refused')} {ask}"] if refused else []
+    if not unsent or (again != "rejects" and (again == "whole" or _has_nothing(report))):
+        return steps
+    return [*steps, f"{_gone(unsent, 'never sent')} {_from_the_original(report, unsent)}"]
+
+
+def _gone(count: int, what: str) -> str:
+    return f"{_records(count)} {_were(count)} {what} and {_are(count)} not in the rejects file."
+
+
+def _from_the_original(report: Doc, unsent: int) -> str:
+    """As a whole only where no other advice sends any of it."""
+    if _has_nothing(report) and not _refused(report) and unsent == _count(report, "unprocessed"):
+        way = f"`batchdrop drop FILE --route {_word(report, 'route')}`"
+        return f"None of your original was accepted: it may be dropped again as a whole, {way}."
+    return "Compare your original with what the vendor has, and drop only what is missing there."
+
+
+def _has_nothing(report: Doc) -> bool:
+    """Whether the vendor can have accepted no record."""
+    return not (_count(report, "accepted") or _count(report, "unconfirmed"))
 
 
 def _came_to_nothing(report: Doc) -> bool:
     """Whether the job failed before the vendor can have accepted any record."""
-    return text(report, "outcome") == "failed" and not (_count(report, "accepted") or _count(report, "unconfirmed"))
+    return text(report, "outcome") == "failed" and _has_nothing(report)
 
 
 def _thing(report: Doc) -> str:
@@ -146,9 +179,8 @@ def _is_dropped_again(report: Doc, again: Again) -> bool:
     had. Where single records were refused, or were only never sent, the rejects file has them."""
     if not _came_to_nothing(report):
         return False
-    refused = _count(report, "invalid") + _count(report, "rejected")
     by_vendor = any(text(batch, "state") == "failed" for batch in mappings(report, "batches"))
-    return by_vendor or not mappings(report, "rejects") or (again != "rejects" and not refused)
+    return by_vendor or not mappings(report, "rejects") or (again != "rejects" and not _refused(report))
 
 
 def _is_skipped(report: Doc) -> bool:
@@ -192,6 +224,10 @@ def _count(report: Doc, name: str) -> int:
     return integer(mapping(report, "counts"), name)
 
 
+def _refused(report: Doc) -> int:
+    return sum(_count(report, outcome) for outcome in _REFUSED)
+
+
 def _records(count: int) -> str:
     return f"{count:,} record" if count == 1 else f"{count:,} records"
 
@@ -202,6 +238,10 @@ def _them(count: int) -> str:
 
 def _were(count: int) -> str:
     return "was" if count == 1 else "were"
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _listed(words: list[str]) -> str:
