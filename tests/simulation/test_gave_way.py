@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -57,6 +58,17 @@ def test_what_gave_way_is_counted_and_told_but_not_among_what_is_to_be_dropped_a
         assert any(step.startswith(GONE) for step in report["what_next"])
         again(simulation)
         assert set(names(simulation)) == {"bad", "new", "x"}
+
+
+def test_of_accounts_that_a_version_before_closed_it_is_said_that_their_lines_are_in_the_file() -> None:
+    chosen = dropped("people.csv", "id,name\nu1,old\nu2,bad\nu1,new\n", 3)
+    with Simulation(chosen) as simulation, patch("batchdrop.matching.one_reason", lambda reason: reason):
+        report = ended(simulation)
+        assert [row[:6] for row in rejects_of(simulation)[1:]] == [b"u1,old", b"u2,bad"]
+        assert report["what_next"][0].startswith("Mend the 1 record refused")
+        where = "in the rejects file it is marked `replaced`, and so not sent where it is dropped."
+        assert any(where in step for step in report["what_next"])
+        assert "not in the rejects file" not in "".join(report["what_next"])
 
 
 def test_where_nothing_else_was_refused_there_is_nothing_to_mend_nor_to_drop_again() -> None:

@@ -30,6 +30,8 @@ Place = dict[str, Any]
 Reason = tuple[str, str, str]  # outcome, code, message
 # Whatever took the place of each, it is one reason: the advice counts them by it, as they are not to be dropped again.
 GAVE_WAY: Reason = (RecordOutcome.INVALID.value, REPLACED, TOOK_ITS_PLACE)
+# The same in a part of the rejects file that a version before wrote: their lines are in it.
+GAVE_WAY_BEFORE: Reason = (*GAVE_WAY[:2], f"{TOOK_ITS_PLACE}; its line is in the rejects file")
 
 
 class Tally(Struct):
@@ -102,10 +104,8 @@ def one_reason(reason: Reason) -> Reason:
 
 def commonest(reasons: Counter[Reason], most: int) -> list[tuple[Reason, int]]:
     """The most frequent reasons; that records gave way is always among them."""
-    found = reasons.most_common(most)
-    if GAVE_WAY in reasons and all(reason != GAVE_WAY for reason, _ in found):
-        found[-1] = (GAVE_WAY, reasons[GAVE_WAY])
-    return found
+    found = sorted(reasons.most_common(), key=lambda each: each[0][:2] != GAVE_WAY[:2])[:most]
+    return sorted(found, key=lambda each: each[1], reverse=True)
 
 
 def hashed(id_: str) -> str:

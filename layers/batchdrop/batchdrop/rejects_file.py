@@ -13,7 +13,7 @@ from msgspec.structs import asdict
 
 from batchdrop.blocks import in_blocks
 from batchdrop.errors import ObjectGone
-from batchdrop.matching import GAVE_WAY, Reason, commonest, one_reason
+from batchdrop.matching import GAVE_WAY, GAVE_WAY_BEFORE, Reason, commonest
 from batchdrop.places import folder
 from batchdrop.ports import ObjectRef, Upload
 from batchdrop.records.rejects import RejectsWriter
@@ -43,8 +43,8 @@ class Progress(Struct):
         self.noted += 1
         self.sample += told["sample"][: SAMPLE - len(self.sample)]
         for outcome, code, message, count in told["reasons"]:
-            key = one_reason((outcome, code, message))
-            is_told = key == GAVE_WAY or key in self.reasons or len(self.reasons) < _MOST_REASONS
+            key = _since(outcome, code, message)
+            is_told = key in (GAVE_WAY, GAVE_WAY_BEFORE) or key in self.reasons or len(self.reasons) < _MOST_REASONS
             self.reasons[key if is_told else (outcome, code, "")] += count
 
     def most(self) -> list[dict[str, Any]]:
@@ -59,6 +59,14 @@ class Progress(Struct):
     def from_json(cls, data: dict[str, Any]) -> Progress:
         reasons = Counter({(outcome, code, message): n for outcome, code, message, n in data["reasons"]})
         return cls(**{**data, "reasons": reasons})
+
+
+def _since(*reason: str) -> Reason:
+    """A reason as a part tells it; by the message it is known whether a version before wrote the part."""
+    outcome, code, message = reason
+    if (outcome, code) == GAVE_WAY[:2] and message != GAVE_WAY[2]:
+        return GAVE_WAY_BEFORE
+    return outcome, code, message
 
 
 class RejectsFile:
