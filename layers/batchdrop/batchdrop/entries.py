@@ -23,4 +23,5 @@ def entries_of(inspection: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def records_of(inspection: Mapping[str, Any]) -> int:
     """How many records the look found, invalid ones included; 0 where nobody looked."""
-    return sum(int(each.get("records", 0)) for each in entries_of(inspection) or [inspection])
+    looked = entries_of(inspection) or [dict(inspection)]
+    return sum(int(each.get("records", 0)) for each in looked)

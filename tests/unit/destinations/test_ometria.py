@@ -254,6 +254,8 @@ def test_a_file_without_one_valid_record_is_never_sent_as_an_empty_catalogue(des
             b'{"message": "title \\"Cup\\" of 12345 is empty, as \'Tea\' is"}',
             ': "title […] of […] is empty, as […] is"',
         ),
+        (b'{"message": "customer \'Siobhan O\'Neil\' is not valid"}', ': "customer […] is not valid"'),
+        (b'{"message": "row {firstname: Anna, phone: 030-123-456}"}', ': "row […]"'),
         (b'{"message": "' + b"word " * 100 + b'"}', ""),
         (b"<html>400</html>", ""),
         (b'{"errors": []}', ""),
