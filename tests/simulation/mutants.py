@@ -265,8 +265,15 @@ MUTANTS = (
     Mutant(
         "a batch of a canceled job sent again",
         LIBRARY + "submission.py",
-        "return not self.job.cancel_at or (batch.flagged and self.job.sends_decided_only)",
+        "return not self.job.cancel_at or batch.decided_after == self.job.cancel_at",
         "return True",
+        (CANCELED,),
+    ),
+    Mutant(
+        "any batch that was sent again taken for one decided on since the cancel",
+        LIBRARY + "submission.py",
+        "batch.decided_after == self.job.cancel_at",
+        "(batch.flagged and self.job.sends_decided_only)",
         (CANCELED,),
     ),
     Mutant(

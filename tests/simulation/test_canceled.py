@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 from batchdrop import operate
-from batchdrop.errors import Ambiguous, AuthExpired
+from batchdrop.errors import Ambiguous, AuthExpired, RateLimited
+from batchdrop.ledger import batch_key
 from batchdrop.ports import Request
 from batchdrop.words import BatchState
 from tests.simulation.faults import TELLING, Plan
 from tests.simulation.run import HOUR, Simulation
 from tests.simulation.scenario import cut, one_batch, scenario
 from tests.simulation.test_decisions import decide, narrowed, receipt_of, two_held
-from tests.simulation.test_rows import oneshot, places, strict
+from tests.simulation.test_rows import ended, oneshot, places, strict
 from tests.simulation.test_spans import states, waited_for
 from tests.simulation.test_true_outcomes import before_each, canceled_when
 
@@ -184,6 +185,71 @@ def test_what_was_held_for_want_of_a_valid_route_is_looked_up_once_another_batch
         assert states(simulation) == [SUCCEEDED, SUCCEEDED]
         assert [batch.attempt for batch in simulation.batches()] == [1, 2]
         assert oneshot(simulation).commits == sent + 1
+
+
+def test_what_the_policy_was_about_to_send_again_is_not_sent_for_a_decision_on_another_batch() -> None:
+    with two_held("resubmit") as simulation:
+        busy = _busy_for(simulation, 1)
+        simulation.drop()
+        waited_for(simulation, lambda: busy and "429" in simulation.batches()[0].message)
+        operate.cancel(simulation.world, simulation.job.job_id)
+        simulation.drain()
+        assert simulation.report()["outcome"] == "held"
+        assert simulation.batches()[0].flagged
+        _decided_one_by_one(simulation)
+
+
+@pytest.mark.parametrize("is_tried", [True, False])
+def test_a_decision_that_was_canceled_itself_is_not_carried_out_for_one_on_another_batch(is_tried: bool) -> None:
+    with two_held("hold") as simulation:
+        ended(simulation)
+        busy = _busy_for(simulation, 1)
+        simulation.watch.operated = True
+        operate.resolve(simulation.world, simulation.job.job_id, "resubmit", batch=1)
+        if is_tried:
+            waited_for(simulation, lambda: busy and "429" in simulation.batches()[0].message)
+        operate.cancel(simulation.world, simulation.job.job_id)
+        simulation.drain()
+        assert simulation.report()["outcome"] == "held"
+        _decided_one_by_one(simulation)
+
+
+def test_a_decision_of_the_version_before_is_asked_for_once_more_as_nobody_can_tell_it_from_the_policy() -> None:
+    with two_held("resubmit") as simulation:
+        canceled_when(simulation, lambda: states(simulation) == [DOUBTFUL] * 2)
+        job, sent = simulation.job, oneshot(simulation).commits
+        simulation.watch.operated = True
+        operate.resolve(simulation.world, job.job_id, "resubmit", batch=1)
+        simulation.table.update(batch_key(job.job_id, 1), {}, remove=("decided_after",))
+        simulation.drain()
+        assert simulation.check() == []
+        assert (simulation.report()["outcome"], oneshot(simulation).commits) == ("held", sent)
+        decide(simulation, "resubmit", 1)
+        assert oneshot(simulation).commits == sent + 1
+
+
+def _busy_for(simulation: Simulation, batch: int) -> list[str]:
+    """The vendor wants what it already has of this batch later; which calls it said so to."""
+    told: list[str] = []
+
+    def refuse(request: Request) -> None:
+        had = any(request.url.endswith(i["tag"]) for i in oneshot(simulation).vendor.imports)
+        if request.method == "POST" and request.url.endswith(f"-{batch}") and had and not told:
+            told.append(request.url)
+            raise RateLimited("answered 429", after=600.0)
+
+    before_each(simulation, refuse)
+    return told
+
+
+def _decided_one_by_one(simulation: Simulation) -> None:
+    """Held after a cancel: each decision sends one batch, and no other."""
+    sent = [batch.attempt for batch in simulation.batches()]
+    assert decide(simulation, "resubmit", 2) == "held"
+    assert [batch.attempt for batch in simulation.batches()] == [sent[0], sent[1] + 1]
+    assert [i["tag"][-1] for i in oneshot(simulation).vendor.imports] == ["1", "2", "2"]
+    assert decide(simulation, "resubmit", 1) != "held"
+    assert [i["tag"][-1] for i in oneshot(simulation).vendor.imports] == ["1", "2", "2", "1"]
 
 
 @pytest.mark.acceptance("D1", "D2", "D8", "D9")

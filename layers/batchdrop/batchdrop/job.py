@@ -160,6 +160,7 @@ class Batch(_Stored):
     receipt: dict[str, str] = field(default_factory=dict)
     orphans: list[dict[str, str]] = field(default_factory=list)  # receipts of attempts that were given up
     flagged: bool = False  # sent again without proof that the first attempt failed
+    decided_after: int = 0  # an operator decided to send it again: the job's `cancel_at` then, 0 before any cancel
     doubt_at: int = 0
     word: str = ""  # the vendor's last status word
     code: str = ""  # why it failed or is held

@@ -79,7 +79,7 @@ def resolve(world: World, job_id_: str, decision: Decision, receipt: str = "", b
     if decision == "adopt":
         name = route.vendor.receipt_name
         _unless_known(batches, chosen, name, _receipt(receipt, name)[name])
-    decisions = {b.n: _decision(world, route, b, decision, receipt) for b in chosen}
+    decisions = {b.n: _decision(world, job, route, b, decision, receipt) for b in chosen}
     _prolong(world, job, route)
     _set_aside_report(world, job)
     try:
@@ -160,12 +160,13 @@ def _go_on(world: World, job: Job, route: Route, *, sends_again: bool) -> Job:
     return job
 
 
-def _decision(world: World, route: Route, batch: Batch, decision: str, receipt: str) -> dict[str, object]:
+def _decision(world: World, job: Job, route: Route, batch: Batch, decision: str, receipt: str) -> dict[str, object]:
     now = world.ledger.now()
     if decision == "resubmit":
         steps = {s.name: s for s in route.vendor.steps()}
         again = steps[batch.step].again_from or batch.step
-        return {"state": BatchState.SUBMITTING, "intent": False, "flagged": True, "step": again, "message": ""}
+        changes = {"state": BatchState.SUBMITTING, "intent": False, "flagged": True, "step": again, "message": ""}
+        return {**changes, "decided_after": job.cancel_at}
     if decision == "adopt":
         known = {**batch.receipt, **_receipt(receipt, route.vendor.receipt_name)}
         return {"state": BatchState.SUBMITTED, "receipt": known, "submitted_at": now, "message": "adopted by operator"}

@@ -190,8 +190,12 @@ class Submission(ABC):
     # --- batches ---
 
     def _may_send(self, batch: Batch) -> bool:
-        """Of a canceled job only what an operator decided since to send again: that is flagged."""
-        return not self.job.cancel_at or (batch.flagged and self.job.sends_decided_only)
+        """Of a canceled job only what an operator decided since to send again.
+
+        No clock is asked: each cancel has a time of its own, and the decision names the one it came after. Where a
+        version before wrote the decision it names none, and the batch ends in doubt, to be decided on once more.
+        """
+        return not self.job.cancel_at or batch.decided_after == self.job.cancel_at
 
     def _is_to_be_sent(self, batch: Batch) -> bool:
         return batch.status is BatchState.SUBMITTING and self._may_send(batch)
