@@ -277,6 +277,20 @@ MUTANTS = (
         (CANCELED,),
     ),
     Mutant(
+        "a cancel not heeded while batches are sent again",
+        LIBRARY + "submission.py",
+        "            self._unless_stopped()\n            with as_decisions():",
+        "            with as_decisions():",
+        (CANCELED,),
+    ),
+    Mutant(
+        "a cancel not heeded while batches are looked up",
+        LIBRARY + "submission.py",
+        "        if not self.job.stops:\n            self._unless_canceled()",
+        "",
+        (CANCELED,),
+    ),
+    Mutant(
         "a call repeated for a canceled job to find out about it",
         LIBRARY + "submission.py",
         "self.session.only_asks = not self._may_send(batch)",

@@ -10,7 +10,7 @@ import pytest
 from batchdrop import operate
 from batchdrop.errors import Ambiguous, AuthExpired, RateLimited
 from batchdrop.ledger import batch_key
-from batchdrop.ports import Request
+from batchdrop.ports import Item, Key, Request
 from batchdrop.words import BatchState
 from tests.simulation.faults import TELLING, Plan
 from tests.simulation.run import HOUR, Simulation
@@ -187,11 +187,51 @@ def test_what_was_held_for_want_of_a_valid_route_is_looked_up_once_another_batch
         assert oneshot(simulation).commits == sent + 1
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_cancel_while_what_is_in_doubt_is_taken_up_is_heeded_before_the_next_call(method: str) -> None:
+    """During the first look-up, or while the first batch is sent again: all after it is only asked about."""
+    rows = b"id,name\n" + b"".join(b"%d,anna\n" % n for n in range(9))
+    chosen = replace(scenario("lookup"), files={"people.csv": rows}, records=9)
+    sent = places(chosen, "submit", "http POST /import")
+    with Simulation(chosen, 0, Plan([(n, "reset_before") for n in sent])) as simulation:
+        calls: list[str] = []
+
+        def cancel(request: Request) -> None:
+            calls.append(request.method)
+            if "GET" in calls and request.method == method and not simulation.job.cancel_at:
+                calls.clear()
+                operate.cancel(simulation.world, simulation.job.job_id)
+
+        before_each(simulation, cancel)
+        report = ended(simulation)
+        assert "POST" not in calls
+        assert report["outcome"] == "canceled"
+        assert oneshot(simulation).commits == (method == "POST")
+        assert len(sent) > 3
+
+
+def test_a_vendor_that_only_a_second_call_would_tell_by_gets_none_after_a_cancel_just_before_it() -> None:
+    chosen = scenario("haplo")
+    call = places(chosen, "submit", "http POST /api/haplo-data-import-batch/schedule")[0]
+    with Simulation(chosen, 0, Plan([(call, "reset_before")])) as simulation:
+
+        def cancel(key: Key, before: Item | None, after: Item) -> None:
+            """As soon as another invocation has taken the batch over."""
+            is_taken_over = bool(before) and (before or {}).get("owner") != after.get("owner")
+            if key.sk.startswith("batch#") and is_taken_over and not simulation.job.cancel_at:
+                operate.cancel(simulation.world, simulation.job.job_id)
+
+        simulation.table.watchers.append(cancel)
+        report = ended(simulation)
+        assert simulation.job.cancel_at
+        assert (report["outcome"], strict(simulation).commits) == ("held", [])
+
+
 def test_what_the_policy_was_about_to_send_again_is_not_sent_for_a_decision_on_another_batch() -> None:
     with two_held("resubmit") as simulation:
         busy = _busy_for(simulation, 1)
         simulation.drop()
-        waited_for(simulation, lambda: busy and "429" in simulation.batches()[0].message)
+        waited_for(simulation, lambda: bool(busy) and "429" in simulation.batches()[0].message)
         operate.cancel(simulation.world, simulation.job.job_id)
         simulation.drain()
         assert simulation.report()["outcome"] == "held"
@@ -207,7 +247,7 @@ def test_a_decision_that_was_canceled_itself_is_not_carried_out_for_one_on_anoth
         simulation.watch.operated = True
         operate.resolve(simulation.world, simulation.job.job_id, "resubmit", batch=1)
         if is_tried:
-            waited_for(simulation, lambda: busy and "429" in simulation.batches()[0].message)
+            waited_for(simulation, lambda: bool(busy) and "429" in simulation.batches()[0].message)
         operate.cancel(simulation.world, simulation.job.job_id)
         simulation.drain()
         assert simulation.report()["outcome"] == "held"

@@ -94,6 +94,12 @@ class Submission(ABC):
     def _unless_stopped(self) -> None:
         """Raise where nothing more is to be sent."""
 
+    def _unless_canceled(self) -> None:
+        """Leave the rest to an invocation that only asks, where the job was canceled since this one began."""
+        job = self.world.ledger.job(self.job.job_id)
+        if job and job.stops:
+            raise OutOfTime
+
     @abstractmethod
     def _release(self, outcome: dict[str, object]) -> None:
         """Write that, and give the lease back."""
@@ -262,6 +268,7 @@ class Submission(ABC):
         batch = self._clear_up(batch)
         if self._is_to_be_sent(batch):
             self._need_time()
+            self._unless_stopped()
             with as_decisions():
                 parcel = next(iter(parcels.batches(batch.start or None)))
                 with _opened(parcel):
@@ -369,6 +376,8 @@ class Submission(ABC):
         if ledger.now() < self._decidable_at(batch) or step.reconcile is None:
             return batch if step.reconcile else self._undecided(batch, step, "this vendor has no way to look it up")
         self._need_time()
+        if not self.job.stops:
+            self._unless_canceled()
         self.session.only_asks = not self._may_send(batch)
         try:
             answer = step.reconcile(self.session, batch)
