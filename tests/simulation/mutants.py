@@ -291,6 +291,13 @@ MUTANTS = (
         (CANCELED,),
     ),
     Mutant(
+        "a look-up without an answer keeps others from being made",
+        LIBRARY + "submission.py",
+        "            raise NoAnswer(batch) from None",
+        "            raise Rest from None",
+        (CANCELED,),
+    ),
+    Mutant(
         "a call repeated for a canceled job to find out about it",
         LIBRARY + "submission.py",
         "self.session.only_asks = not self._may_send(batch)",

@@ -227,6 +227,42 @@ def test_a_vendor_that_only_a_second_call_would_tell_by_gets_none_after_a_cancel
         assert (report["outcome"], strict(simulation).commits) == ("held", [])
 
 
+@pytest.mark.parametrize("is_canceled", [True, False])
+def test_a_look_up_without_an_answer_keeps_no_other_from_being_made(is_canceled: bool) -> None:
+    with two_held("lookup") as simulation:
+
+        def refuse(request: Request) -> None:
+            if request.url.endswith("-1") and "/arrived/" in request.url:
+                raise Ambiguous("answered 500", status=500)
+
+        before_each(simulation, refuse)
+        simulation.drop()
+        waited_for(simulation, lambda: states(simulation) == [DOUBTFUL] * 2)
+        if is_canceled:
+            operate.cancel(simulation.world, simulation.job.job_id)
+        simulation.drain()
+        assert simulation.check() == []
+        assert states(simulation) == [DOUBTFUL, SUCCEEDED if is_canceled else BatchState.SUBMITTED]
+        assert "batch 2: found at the vendor and adopted" in simulation.report()["warnings"]
+        assert oneshot(simulation).commits == 2
+
+
+def test_a_vendor_that_wants_to_be_asked_later_is_asked_about_nothing_else_until_then() -> None:
+    with two_held("lookup") as simulation:
+        asked: list[float] = []
+
+        def refuse(request: Request) -> None:
+            if "/arrived/" in request.url:
+                asked.append(simulation.kernel.now)
+                if len(asked) == 1:
+                    raise RateLimited("answered 429", after=600.0)
+
+        before_each(simulation, refuse)
+        canceled_when(simulation, lambda: states(simulation) == [DOUBTFUL] * 2)
+        assert len(asked) == 3
+        assert asked[1] >= asked[0] + 600
+
+
 def test_what_the_policy_was_about_to_send_again_is_not_sent_for_a_decision_on_another_batch() -> None:
     with two_held("resubmit") as simulation:
         busy = _busy_for(simulation, 1)

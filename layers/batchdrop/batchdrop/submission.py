@@ -56,6 +56,14 @@ class Rest(Exception):
         self.seconds, self.why = seconds, why
 
 
+class NoAnswer(Rest):
+    """A look-up came to nothing, and the batch is in doubt as before: about others there may be an answer."""
+
+    def __init__(self, batch: Batch) -> None:
+        super().__init__()
+        self.batch = batch
+
+
 class GiveUp(Exception):
     """Nothing more can be sent for this job; says why."""
 
@@ -153,9 +161,12 @@ class Submission(ABC):
         """Take up what an earlier invocation began, and submit the rest."""
         self._read_batches()
         parcels = self._parcels()
+        no_answer = self._clear_up_each()
         for at, batch in enumerate(self.batches):
-            if batch.is_unanswered or self._is_to_be_sent(batch):
+            if self._is_to_be_sent(batch):
                 self.batches[at] = self._take_up(batch, parcels)
+        if no_answer:
+            raise no_answer
         self._submit_the_rest(parcels)
         self._rest_while_in_doubt()
         return {"packaged_at": self.world.ledger.now(), **WELL}
@@ -164,9 +175,8 @@ class Submission(ABC):
         """Of a canceled job nothing is sent any more: find out what is in doubt, as far as that can be had."""
         self._wait_for_the_circuit()
         self._read_batches()
-        for at, batch in enumerate(self.batches):
-            if batch.is_unanswered:
-                self.batches[at] = self._clear_up(batch)
+        if no_answer := self._clear_up_each():
+            raise no_answer
         self._rest_while_in_doubt()
         return dict(WELL)
 
@@ -264,7 +274,7 @@ class Submission(ABC):
         return self.world.ledger.write_batch(batch, **changes)
 
     def _take_up(self, batch: Batch, parcels: Parcels) -> Batch:
-        """Go on with a batch an earlier invocation began."""
+        """Go on with a batch an earlier invocation began, and that is to be sent."""
         batch = self._clear_up(batch)
         if self._is_to_be_sent(batch):
             self._need_time()
@@ -360,6 +370,17 @@ class Submission(ABC):
 
     # --- doubt ---
 
+    def _clear_up_each(self) -> NoAnswer | None:
+        """Find out about every batch in doubt, whether or not the vendor answers about another; whether it did not."""
+        no_answer = None
+        for at, batch in enumerate(self.batches):
+            if batch.is_unanswered:
+                try:
+                    self.batches[at] = self._clear_up(batch)
+                except NoAnswer as error:
+                    no_answer, self.batches[at] = error, error.batch
+        return no_answer
+
     def _clear_up(self, batch: Batch) -> Batch:
         """The batch as ours; where it is in doubt, what became of it as far as that is known by now."""
         if batch.owner != self.invocation.owner:
@@ -381,8 +402,10 @@ class Submission(ABC):
         self.session.only_asks = not self._may_send(batch)
         try:
             answer = step.reconcile(self.session, batch)
-        except (ProvablyNotSent, RateLimited, Ambiguous) as error:
+        except (ProvablyNotSent, RateLimited) as error:  # no other look-up would fare better
             raise Rest(getattr(error, "after", None)) from None
+        except Ambiguous:
+            raise NoAnswer(batch) from None
         except (Rejected, AuthExpired) as error:
             return self._undecided(batch, step, f"the vendor would not say: {error}")
         except SecretError as error:
