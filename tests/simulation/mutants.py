@@ -298,6 +298,20 @@ MUTANTS = (
         (CANCELED,),
     ),
     Mutant(
+        "a Retry-After forgotten while a canceled job is looked up",
+        LIBRARY + "poll.py",
+        'told |= {"ask_after": ',
+        'told |= {"ask_from": ',
+        (CANCELED,),
+    ),
+    Mutant(
+        "a canceled job asked about at the pace of its look-ups",
+        LIBRARY + "poll.py",
+        "is_early = now <",
+        "is_early = 0 and now <",
+        (CANCELED,),
+    ),
+    Mutant(
         "a call repeated for a canceled job to find out about it",
         LIBRARY + "submission.py",
         "self.session.only_asks = not self._may_send(batch)",

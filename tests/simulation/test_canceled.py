@@ -263,6 +263,29 @@ def test_a_vendor_that_wants_to_be_asked_later_is_asked_about_nothing_else_until
         assert asked[1] >= asked[0] + 600
 
 
+@pytest.mark.parametrize(("after", "most"), [(HOUR, 1), (None, 4)], ids=["Retry-After", "the route's pace"])
+def test_while_one_batch_is_looked_up_another_is_asked_about_when_the_vendor_and_the_route_say(
+    after: float | None, most: int
+) -> None:
+    with in_doubt("lookup", "reset_after", 1) as simulation:
+        asked: list[float] = []
+
+        def refuse(request: Request) -> None:
+            if "/arrived/" in request.url and (not asked or simulation.kernel.now < asked[0] + HOUR / 2):
+                raise RateLimited("answered 429", after=5.0)
+            if "/status/" in request.url:
+                asked.append(simulation.kernel.now)
+                if len(asked) == 1 and after:
+                    raise RateLimited("answered 429", after=after)
+                oneshot(simulation).vendor.never = simulation.kernel.now < asked[0] + HOUR / 2
+
+        before_each(simulation, refuse)
+        report = canceled_when(simulation, lambda: DOUBTFUL in states(simulation))
+        assert sum(at < asked[0] + HOUR / 2 for at in asked) <= most
+        assert not after or asked[1] >= asked[0] + after
+        assert report["outcome"] == "completed_with_rejects"
+
+
 def test_what_the_policy_was_about_to_send_again_is_not_sent_for_a_decision_on_another_batch() -> None:
     with two_held("resubmit") as simulation:
         busy = _busy_for(simulation, 1)
