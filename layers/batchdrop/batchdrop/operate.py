@@ -155,9 +155,20 @@ def _go_on(world: World, job: Job, route: Route, *, sends_again: bool) -> Job:
         "reopened_at": reopened,
         "tries": 0,
     }
-    job = world.ledger.reopen(job, changes, gone if sends_again else ())
+    try:
+        job = world.ledger.reopen(job, changes, gone if sends_again else ())
+    except ConditionFailed as failed:
+        job = _opened_before(failed, job, reopened)
     world.workflow.start(job.execution, job.job_id)
     return job
+
+
+def _opened_before(failed: ConditionFailed, job: Job, at: int) -> Job:
+    """The job, where this very write had been done already: its answer was lost, and it was repeated."""
+    stands = failed.item or {}
+    if (stands.get("run"), stands.get("reopened_at")) != (job.run + 1, at):
+        raise failed
+    return Job.from_item(stands)
 
 
 def _decision(world: World, job: Job, route: Route, batch: Batch, decision: str, receipt: str) -> dict[str, object]:
@@ -210,6 +221,8 @@ def _set_aside_report(world: World, job: Job) -> None:
             text = body.read()
     except ObjectGone:  # an earlier decision was cut off just after this
         return
+    if json.loads(text)["revision"] != job.revision:  # the job has gone on, and ended, since it was read
+        raise CannotOperate(_at_once(job, "decides on it"))
     world.objects.put(bucket, f"{place}report.r{job.revision}.json", text, content_type="application/json")
     world.objects.delete(bucket, f"{place}report.json")
 
