@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -54,6 +55,7 @@ class Watch:
     claimed: set[str] = field(default_factory=set)  # jobs a worker claimed: that is its intent to prepare them
     canceled: dict[str, float] = field(default_factory=dict)  # by job: when, by no operator's clock
     operated: bool = False  # an operator is at work: what is held may move
+    decided: set[tuple[str, int]] = field(default_factory=set)  # batches to be sent again, by decision since the cancel
     in_flight_limit: int = 0
 
     def __post_init__(self) -> None:
@@ -87,6 +89,7 @@ class Watch:
             self.claimed.add(str(after["job_id"]))
         if before and before.get("cancel_at") != after.get("cancel_at"):
             self.canceled[str(after["job_id"])] = self.kernel.now
+            self.decided = {batch for batch in self.decided if batch[0] != after["job_id"]}
         if before and before.get("closed_at") and not self.operated:
             for name in ("outcome", "closed_at", "counts"):
                 if before.get(name) != after.get(name):
@@ -106,6 +109,16 @@ class Watch:
             self.break_("I8", f"batch {after['n']} went back to attempt {after['attempt']}")
         if new is S.SUCCEEDED and old is not S.SUCCEEDED and not (self.kernel.current and self.kernel.current.asked):
             self.break_("I4", f"batch {after['n']} succeeded, but the vendor was not asked")
+
+    def deciding(self, decide: Callable[..., Any]) -> Callable[..., Any]:
+        """The same, watched: what an operator decides to send again."""
+
+        def watched(world: Any, job: Job, route: Any, batch: Batch, decision: str, receipt: str) -> Any:
+            if decision == "resubmit":
+                self.decided.add((job.job_id, batch.n))
+            return decide(world, job, route, batch, decision, receipt)
+
+        return watched
 
     # --- around every call to a vendor ---
 
@@ -147,8 +160,9 @@ class Watch:
             self.break_("I5", f"{task.owner} submitted batch {seen.n} without the lease")
         if job.is_closed:
             self.break_("I2", f"batch {seen.n} was submitted after the report")
-        if task and job.stops and task.began_at > self.canceled[job.job_id]:
-            self.break_("I2", f"{task.owner} submitted batch {seen.n} of a job that was canceled before it began")
+        is_decided = (seen.job_id, seen.n) in self.decided
+        if task and task.began_at > self.canceled.get(seen.job_id, self.kernel.now) and not is_decided:
+            self.break_("I2", f"batch {seen.n} of a canceled job was submitted, and nobody had decided so since")
         self._check_limit(job)
         self._check_order(job)
 

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 from unittest.mock import patch
 
-from batchdrop import capability
+from batchdrop import capability, operate
 from batchdrop.destinations import datagroup
 from batchdrop.job import Batch, Job
 from batchdrop.world import Settings
@@ -60,6 +60,7 @@ class Simulation:
             enter(steadying)
         for attribute, value in self.scenario.limits.items():
             enter(patch(attribute, value))
+        enter(patch("batchdrop.operate._decision", self.watch.deciding(operate._decision)))
         for page in ("render", "render_index"):  # pure functions, a third of a run's time
             enter(patch(f"batchdrop.report.publish.{page}", lambda *_: b"<html>"))
         datagroup._tokens.clear()

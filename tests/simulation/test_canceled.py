@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 from batchdrop import operate
-from batchdrop.errors import Ambiguous, AuthExpired
-from batchdrop.ports import Request
+from batchdrop.errors import Ambiguous, AuthExpired, RateLimited
+from batchdrop.ledger import batch_key
+from batchdrop.ports import Item, Key, Request
 from batchdrop.words import BatchState, Counts
 from tests.simulation.faults import TELLING, Plan
 from tests.simulation.run import HOUR, Simulation
 from tests.simulation.scenario import cut, one_batch, scenario
 from tests.simulation.test_decisions import decide, narrowed, receipt_of, two_held
-from tests.simulation.test_rows import oneshot, places, strict
+from tests.simulation.test_rows import ended, oneshot, places, strict
 from tests.simulation.test_spans import states, waited_for
 from tests.simulation.test_true_outcomes import before_each, canceled_when
 
@@ -218,6 +219,170 @@ def test_what_was_held_for_want_of_a_valid_route_is_looked_up_once_another_batch
         assert states(simulation) == [SUCCEEDED, SUCCEEDED]
         assert [batch.attempt for batch in simulation.batches()] == [1, 2]
         assert oneshot(simulation).commits == sent + 1
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_cancel_while_what_is_in_doubt_is_taken_up_is_heeded_before_the_next_call(method: str) -> None:
+    """During the first look-up, or while the first batch is sent again: all after it is only asked about."""
+    rows = b"id,name\n" + b"".join(b"%d,anna\n" % n for n in range(9))
+    chosen = replace(scenario("lookup"), files={"people.csv": rows}, records=9)
+    sent = places(chosen, "submit", "http POST /import")
+    with Simulation(chosen, 0, Plan([(n, "reset_before") for n in sent])) as simulation:
+        calls: list[str] = []
+
+        def cancel(request: Request) -> None:
+            calls.append(request.method)
+            if "GET" in calls and request.method == method and not simulation.job.cancel_at:
+                calls.clear()
+                operate.cancel(simulation.world, simulation.job.job_id)
+
+        before_each(simulation, cancel)
+        report = ended(simulation)
+        assert "POST" not in calls
+        assert report["outcome"] == "canceled"
+        assert oneshot(simulation).commits == (method == "POST")
+        assert len(sent) > 3
+
+
+def test_a_vendor_that_only_a_second_call_would_tell_by_gets_none_after_a_cancel_just_before_it() -> None:
+    chosen = scenario("haplo")
+    call = places(chosen, "submit", "http POST /api/haplo-data-import-batch/schedule")[0]
+    with Simulation(chosen, 0, Plan([(call, "reset_before")])) as simulation:
+
+        def cancel(key: Key, before: Item | None, after: Item) -> None:
+            """As soon as another invocation has taken the batch over."""
+            is_taken_over = bool(before) and (before or {}).get("owner") != after.get("owner")
+            if key.sk.startswith("batch#") and is_taken_over and not simulation.job.cancel_at:
+                operate.cancel(simulation.world, simulation.job.job_id)
+
+        simulation.table.watchers.append(cancel)
+        report = ended(simulation)
+        assert simulation.job.cancel_at
+        assert (report["outcome"], strict(simulation).commits) == ("held", [])
+
+
+@pytest.mark.parametrize("is_canceled", [True, False])
+def test_a_look_up_without_an_answer_keeps_no_other_from_being_made(is_canceled: bool) -> None:
+    with two_held("lookup") as simulation:
+
+        def refuse(request: Request) -> None:
+            if request.url.endswith("-1") and "/arrived/" in request.url:
+                raise Ambiguous("answered 500", status=500)
+
+        before_each(simulation, refuse)
+        simulation.drop()
+        waited_for(simulation, lambda: states(simulation) == [DOUBTFUL] * 2)
+        if is_canceled:
+            operate.cancel(simulation.world, simulation.job.job_id)
+        simulation.drain()
+        assert simulation.check() == []
+        assert states(simulation) == [DOUBTFUL, SUCCEEDED if is_canceled else BatchState.SUBMITTED]
+        assert "batch 2: found at the vendor and adopted" in simulation.report()["warnings"]
+        assert oneshot(simulation).commits == 2
+
+
+def test_a_vendor_that_wants_to_be_asked_later_is_asked_about_nothing_else_until_then() -> None:
+    with two_held("lookup") as simulation:
+        asked: list[float] = []
+
+        def refuse(request: Request) -> None:
+            if "/arrived/" in request.url:
+                asked.append(simulation.kernel.now)
+                if len(asked) == 1:
+                    raise RateLimited("answered 429", after=600.0)
+
+        before_each(simulation, refuse)
+        canceled_when(simulation, lambda: states(simulation) == [DOUBTFUL] * 2)
+        assert len(asked) == 3
+        assert asked[1] >= asked[0] + 600
+
+
+@pytest.mark.parametrize(("after", "most"), [(HOUR, 1), (None, 4)], ids=["Retry-After", "the route's pace"])
+def test_while_one_batch_is_looked_up_another_is_asked_about_when_the_vendor_and_the_route_say(
+    after: float | None, most: int
+) -> None:
+    with in_doubt("lookup", "reset_after", 1) as simulation:
+        asked: list[float] = []
+
+        def refuse(request: Request) -> None:
+            if "/arrived/" in request.url and (not asked or simulation.kernel.now < asked[0] + HOUR / 2):
+                raise RateLimited("answered 429", after=5.0)
+            if "/status/" in request.url:
+                asked.append(simulation.kernel.now)
+                if len(asked) == 1 and after:
+                    raise RateLimited("answered 429", after=after)
+                oneshot(simulation).vendor.never = simulation.kernel.now < asked[0] + HOUR / 2
+
+        before_each(simulation, refuse)
+        report = canceled_when(simulation, lambda: DOUBTFUL in states(simulation))
+        assert sum(at < asked[0] + HOUR / 2 for at in asked) <= most
+        assert not after or asked[1] >= asked[0] + after
+        assert report["outcome"] == "completed_with_rejects"
+
+
+def test_what_the_policy_was_about_to_send_again_is_not_sent_for_a_decision_on_another_batch() -> None:
+    with two_held("resubmit") as simulation:
+        busy = _busy_for(simulation, 1)
+        simulation.drop()
+        waited_for(simulation, lambda: bool(busy) and "429" in simulation.batches()[0].message)
+        operate.cancel(simulation.world, simulation.job.job_id)
+        simulation.drain()
+        assert simulation.report()["outcome"] == "held"
+        assert simulation.batches()[0].flagged
+        _decided_one_by_one(simulation)
+
+
+@pytest.mark.parametrize("is_tried", [True, False])
+def test_a_decision_that_was_canceled_itself_is_not_carried_out_for_one_on_another_batch(is_tried: bool) -> None:
+    with two_held("hold") as simulation:
+        ended(simulation)
+        busy = _busy_for(simulation, 1)
+        simulation.watch.operated = True
+        operate.resolve(simulation.world, simulation.job.job_id, "resubmit", batch=1)
+        if is_tried:
+            waited_for(simulation, lambda: bool(busy) and "429" in simulation.batches()[0].message)
+        operate.cancel(simulation.world, simulation.job.job_id)
+        simulation.drain()
+        assert simulation.report()["outcome"] == "held"
+        _decided_one_by_one(simulation)
+
+
+def test_a_decision_of_the_version_before_is_asked_for_once_more_as_nobody_can_tell_it_from_the_policy() -> None:
+    with two_held("resubmit") as simulation:
+        canceled_when(simulation, lambda: states(simulation) == [DOUBTFUL] * 2)
+        job, sent = simulation.job, oneshot(simulation).commits
+        simulation.watch.operated = True
+        operate.resolve(simulation.world, job.job_id, "resubmit", batch=1)
+        simulation.table.update(batch_key(job.job_id, 1), {}, remove=("decided_after",))
+        simulation.drain()
+        assert simulation.check() == []
+        assert (simulation.report()["outcome"], oneshot(simulation).commits) == ("held", sent)
+        decide(simulation, "resubmit", 1)
+        assert oneshot(simulation).commits == sent + 1
+
+
+def _busy_for(simulation: Simulation, batch: int) -> list[str]:
+    """The vendor wants what it already has of this batch later; which calls it said so to."""
+    told: list[str] = []
+
+    def refuse(request: Request) -> None:
+        had = any(request.url.endswith(i["tag"]) for i in oneshot(simulation).vendor.imports)
+        if request.method == "POST" and request.url.endswith(f"-{batch}") and had and not told:
+            told.append(request.url)
+            raise RateLimited("answered 429", after=600.0)
+
+    before_each(simulation, refuse)
+    return told
+
+
+def _decided_one_by_one(simulation: Simulation) -> None:
+    """Held after a cancel: each decision sends one batch, and no other."""
+    sent = [batch.attempt for batch in simulation.batches()]
+    assert decide(simulation, "resubmit", 2) == "held"
+    assert [batch.attempt for batch in simulation.batches()] == [sent[0], sent[1] + 1]
+    assert [i["tag"][-1] for i in oneshot(simulation).vendor.imports] == ["1", "2", "2"]
+    assert decide(simulation, "resubmit", 1) != "held"
+    assert [i["tag"][-1] for i in oneshot(simulation).vendor.imports] == ["1", "2", "2", "1"]
 
 
 @pytest.mark.acceptance("D1", "D2", "D8", "D9")

@@ -10,7 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from batchdrop import operate
-from batchdrop.ledger import batch_key
+from batchdrop.job import Job
+from batchdrop.ledger import Ledger, batch_key
 from batchdrop.ports import Key
 from batchdrop.words import BatchState
 from tests.simulation.faults import Plan
@@ -169,6 +170,7 @@ def test_of_two_operators_who_decide_at_once_the_second_is_told_so(batch: int) -
         def meanwhile(*given: Any) -> None:
             with patch.object(operate, "_prolong", prolong):
                 operate.resolve(simulation.world, job, "adopt", first, 1)
+            simulation.kernel.now += 0.001
             prolong(*given)
 
         why = rf"^job {job}: somebody else decides on it at this very moment\. See `batchdrop show {job}`"
@@ -323,3 +325,30 @@ def test_a_cancel_by_a_wrong_clock_has_the_vendor_asked_no_more_often_and_its_ca
         assert simulation.job.callback_at
         assert simulation.job.outcome.startswith("completed")
         assert sum(operation == "invoke poll" for _, operation, _ in simulation.gate.trace.calls) < 40
+
+
+def test_an_operator_who_is_late_leaves_the_report_that_stands() -> None:
+    with two_held() as simulation:
+        ended(simulation)
+        job, batches = simulation.job, simulation.batches()
+        assert decide(simulation, "abandon", 0) == "failed"
+        with (
+            patch.object(operate, "find", lambda *_: job),
+            patch.object(Ledger, "batches", lambda *_: batches),
+            pytest.raises(operate.CannotOperate, match="somebody else decides on it"),
+        ):
+            operate.resolve(simulation.world, job.job_id, "abandon")
+        assert simulation.report()["outcome"] == "failed"
+
+
+def test_a_decision_whose_last_write_is_repeated_as_its_answer_was_lost_is_nobody_elses() -> None:
+    reopen = Ledger.reopen
+
+    def twice(*given: Any) -> Job:
+        reopen(*given)
+        return reopen(*given)
+
+    with two_held() as simulation:
+        ended(simulation)
+        with patch.object(Ledger, "reopen", twice):
+            assert decide(simulation, "abandon", 0) == "failed"

@@ -113,7 +113,8 @@ OLDER = {
     "c,c,4,rejected,replaced,the vendor's own word\n"
     "d,d,5,invalid,wrong_type,mended\n",
     "fewer.csv": "id,name,batchdrop_code\na,a,replaced\nb,b,\nc,c,E1\nd,d,wrong_type\n",
-    "longer.csv": f"id,name,{OURS}\na,a,2,invalid,replaced,by,a later one\nb,b,1,,,\nc,c,1,,,\nd,d,1,,,\n",
+    "twice.ndjson": line("a", outcome="invalid", code="replaced").replace('"name"', '"name": "z", "name"')
+    + "".join(map(line, "bcd")),
     "mend.ndjson": line("a", outcome="invalid", code="replaced")
     + line("b", outcome="invalid")
     + line("c", outcome="rejected", code="replaced")
@@ -129,6 +130,15 @@ def test_a_line_of_an_older_rejects_file_that_gave_way_is_sent_only_once_its_cod
         assert [(each["id"], each["code"]) for each in report["rejects"]] == [("a", "replaced")]
         assert "empty its batchdrop_code" in report["rejects"][0]["message"]
         assert "Nothing to mend." in report["what_next"]
+
+
+def test_nobody_tells_by_the_cells_of_a_row_that_has_lost_some_what_gave_way() -> None:
+    """A neighbour's cell may have the word."""
+    rows = f"id,a,b,{OURS}\n7,invalid,replaced,5,wrong_type,m\n8,x,y,5,invalid,,m\n"
+    with Simulation(dropped("mend.csv", rows, 2)) as simulation:
+        report = ended(simulation)
+        assert [(each["id"], each["code"]) for each in report["rejects"]] == [("7", "row_too_short")]
+        assert len(rejects_of(simulation)) == 2  # the header is one
 
 
 def test_in_a_set_too_what_gave_way_is_told_and_not_to_be_sent_again() -> None:

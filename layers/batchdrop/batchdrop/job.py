@@ -76,6 +76,8 @@ class Job(_Stored):
     callback_at: int = 0  # the vendor called, the last time that was heeded
     task_token: str = ""
     ask_from: int = 0  # the batch whose status is asked first: the look before had no time for it
+    asked_at: int = 0  # while it is canceled and in doubt: when all batches the vendor has were last asked about
+    ask_after: int = 0  # likewise: a vendor's Retry-After, before which it is asked about none
     cancel_at: int = 0
     held_at: int = 0  # it ended held, the last time
     reopened_at: int = 0  # an operator decided on batches of it
@@ -160,6 +162,7 @@ class Batch(_Stored):
     receipt: dict[str, str] = field(default_factory=dict)
     orphans: list[dict[str, str]] = field(default_factory=list)  # receipts of attempts that were given up
     flagged: bool = False  # sent again without proof that the first attempt failed
+    decided_after: int = 0  # an operator decided to send it again: the job's `cancel_at` then, 0 before any cancel
     doubt_at: int = 0
     word: str = ""  # the vendor's last status word
     code: str = ""  # why it failed or is held

@@ -311,7 +311,18 @@ class Ledger(Struct):
 RETENTION = 400 * 86400  # seconds an item stays in the ledger: longer than any queue can redeliver its drop
 ENOUGH = 100 * 86400  # of them, for the longest deadline there is, and for the decision after it
 _OPEN = tuple(str(s) for s in BatchState if s.is_open)
-_OF_THE_RUN = ("closed_at", "outcome", "counts", "finish_tries", "hint_at", "task_token", "lease_until", "not_before")
+_OF_THE_RUN = (
+    "closed_at",
+    "outcome",
+    "counts",
+    "finish_tries",
+    "hint_at",
+    "task_token",
+    "lease_until",
+    "not_before",
+    "asked_at",
+    "ask_after",
+)
 _OF_THE_SPAN = ("packaged_at", "failure", "not_before", "refusals")
 _OF_THE_ACCOUNT = (
     "collected_at",

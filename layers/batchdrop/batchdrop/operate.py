@@ -79,7 +79,7 @@ def resolve(world: World, job_id_: str, decision: Decision, receipt: str = "", b
     if decision == "adopt":
         name = route.vendor.receipt_name
         _unless_known(batches, chosen, name, _receipt(receipt, name)[name])
-    decisions = {b.n: _decision(world, route, b, decision, receipt) for b in chosen}
+    decisions = {b.n: _decision(world, job, route, b, decision, receipt) for b in chosen}
     _prolong(world, job, route)
     _set_aside_report(world, job)
     try:
@@ -155,17 +155,29 @@ def _go_on(world: World, job: Job, route: Route, *, sends_again: bool) -> Job:
         "reopened_at": reopened,
         "tries": 0,
     }
-    job = world.ledger.reopen(job, changes, gone if sends_again else ())
+    try:
+        job = world.ledger.reopen(job, changes, gone if sends_again else ())
+    except ConditionFailed as failed:
+        job = _opened_before(failed, job, reopened)
     world.workflow.start(job.execution, job.job_id)
     return job
 
 
-def _decision(world: World, route: Route, batch: Batch, decision: str, receipt: str) -> dict[str, object]:
+def _opened_before(failed: ConditionFailed, job: Job, at: int) -> Job:
+    """The job, where this very write had been done already: its answer was lost, and it was repeated."""
+    stands = failed.item or {}
+    if (stands.get("run"), stands.get("reopened_at")) != (job.run + 1, at):
+        raise failed
+    return Job.from_item(stands)
+
+
+def _decision(world: World, job: Job, route: Route, batch: Batch, decision: str, receipt: str) -> dict[str, object]:
     now = world.ledger.now()
     if decision == "resubmit":
         steps = {s.name: s for s in route.vendor.steps()}
         again = steps[batch.step].again_from or batch.step
-        return {"state": BatchState.SUBMITTING, "intent": False, "flagged": True, "step": again, "message": ""}
+        changes = {"state": BatchState.SUBMITTING, "intent": False, "flagged": True, "step": again, "message": ""}
+        return {**changes, "decided_after": job.cancel_at}
     if decision == "adopt":
         known = {**batch.receipt, **_receipt(receipt, route.vendor.receipt_name)}
         return {"state": BatchState.SUBMITTED, "receipt": known, "submitted_at": now, "message": "adopted by operator"}
@@ -209,6 +221,8 @@ def _set_aside_report(world: World, job: Job) -> None:
             text = body.read()
     except ObjectGone:  # an earlier decision was cut off just after this
         return
+    if json.loads(text)["revision"] != job.revision:  # the job has gone on, and ended, since it was read
+        raise CannotOperate(_at_once(job, "decides on it"))
     world.objects.put(bucket, f"{place}report.r{job.revision}.json", text, content_type="application/json")
     world.objects.delete(bucket, f"{place}report.json")
 

@@ -134,13 +134,25 @@ class Supervision(Struct):
 
         The vendor is asked at once to stop what it has.
         """
-        in_doubt = {b.span for b in self.world.ledger.batches(self.job.job_id) if b.is_unanswered}
+        batches = self.world.ledger.batches(self.job.job_id)
+        in_doubt = {b.span for b in batches if b.is_unanswered}
         spans = Spans.of(self.world.ledger, self.job).left_of(in_doubt)
         can_be_told = self.world.ledger.now() < self.job.deadline_at and bool(spans.each or not self.job.spread)
         if not (in_doubt and can_be_told):
             return None if self._stop_submitting(_CANCELED) else self._wait(1.0)
-        self._ask_each()
+        self._ask_meanwhile([b.submitted_at for b in batches if b.status is BatchState.SUBMITTED])
         return self._spread(spans) if self.job.spread else self._go_on()
+
+    def _ask_meanwhile(self, submitted: list[int]) -> None:
+        """Ask about what was submitted at these times: at once, then at the route's pace, not that of look-ups."""
+        now, last = self.world.ledger.now(), self.job.asked_at
+        is_early = now < last + 1000 * self._scheduled() and max(submitted, default=0) < last
+        if not submitted or is_early or now < self.job.ask_after:
+            return
+        told = {"asked_at": now} if self._ask_each() else {}
+        told |= {"ask_after": self.world.ledger.now() + int(1000 * self.retry_after)} if self.retry_after else {}
+        if told:
+            self._remember(told)
 
     def _stop_submitting(self, why: Mapping[str, Any]) -> bool:
         """Nothing more is submitted of this job; whoever submits it just now is not disturbed. Whether it stands so."""
@@ -188,21 +200,26 @@ class Supervision(Struct):
         still = self._submitted()
         return self._wait(max(self._scheduled(), self.retry_after)) if still else Next("finish")
 
-    def _ask_each(self) -> None:
+    def _ask_each(self) -> bool:
+        """Whether all that the vendor has were asked about: it may want to be asked later, or the time be up."""
         self.batches = {b.n: b for b in self.world.ledger.batches(self.job.job_id)}
         waiting = self._submitted()
-        if waiting:
-            session = open_session(self.world, self.job, self.route)
-            for batch in sorted(waiting, key=lambda batch: (batch.n < self.job.ask_from, batch.n)):
-                if self.retry_after or runs_short(self.world.settings, self.invocation, 1 / 4):
-                    self._go_on_from(batch)
-                    break
-                self._ask(session, batch)
+        self.retry_after = max(0.0, (self.job.ask_after - self.world.ledger.now()) / 1000)
+        if not waiting or self.retry_after:
+            return not waiting
+        session = open_session(self.world, self.job, self.route)
+        for batch in sorted(waiting, key=lambda batch: (batch.n < self.job.ask_from, batch.n)):
+            if self.retry_after or runs_short(self.world.settings, self.invocation, 1 / 4):
+                # Begin the next look with this one: none is asked twice before all others are asked once.
+                self._remember({"ask_from": batch.n})
+                return False
+            self._ask(session, batch)
+        return True
 
-    def _go_on_from(self, batch: Batch) -> None:
-        """Begin the next look with this one: none is asked twice before all others are asked once."""
+    def _remember(self, changes: Mapping[str, object]) -> None:
+        """For the next look."""
         with suppress(ConditionFailed):  # the job has ended meanwhile
-            self.job = self.world.ledger.change(self.job, {"ask_from": batch.n}, {"closed_at": Absent()})
+            self.job = self.world.ledger.change(self.job, changes, {"closed_at": Absent()})
 
     def _submitted(self) -> list[Batch]:
         return [b for b in self.batches.values() if b.status is BatchState.SUBMITTED]

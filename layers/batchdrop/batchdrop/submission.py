@@ -56,6 +56,14 @@ class Rest(Exception):
         self.seconds, self.why = seconds, why
 
 
+class NoAnswer(Rest):
+    """A look-up came to nothing, and the batch is in doubt as before: about others there may be an answer."""
+
+    def __init__(self, batch: Batch) -> None:
+        super().__init__()
+        self.batch = batch
+
+
 class GiveUp(Exception):
     """Nothing more can be sent for this job; says why."""
 
@@ -93,6 +101,12 @@ class Submission(ABC):
     @abstractmethod
     def _unless_stopped(self) -> None:
         """Raise where nothing more is to be sent."""
+
+    def _unless_canceled(self) -> None:
+        """Leave the rest to an invocation that only asks, where the job was canceled since this one began."""
+        job = self.world.ledger.job(self.job.job_id)
+        if job and job.stops:
+            raise OutOfTime
 
     @abstractmethod
     def _release(self, outcome: dict[str, object]) -> None:
@@ -147,9 +161,12 @@ class Submission(ABC):
         """Take up what an earlier invocation began, and submit the rest."""
         self._read_batches()
         parcels = self._parcels()
+        no_answer = self._clear_up_each()
         for at, batch in enumerate(self.batches):
-            if batch.is_unanswered or self._is_to_be_sent(batch):
+            if self._is_to_be_sent(batch):
                 self.batches[at] = self._take_up(batch, parcels)
+        if no_answer:
+            raise no_answer
         self._submit_the_rest(parcels)
         self._rest_while_in_doubt()
         return {"packaged_at": self.world.ledger.now(), **WELL}
@@ -158,9 +175,8 @@ class Submission(ABC):
         """Of a canceled job nothing is sent any more: find out what is in doubt, as far as that can be had."""
         self._wait_for_the_circuit()
         self._read_batches()
-        for at, batch in enumerate(self.batches):
-            if batch.is_unanswered:
-                self.batches[at] = self._clear_up(batch)
+        if no_answer := self._clear_up_each():
+            raise no_answer
         self._rest_while_in_doubt()
         return dict(WELL)
 
@@ -190,8 +206,12 @@ class Submission(ABC):
     # --- batches ---
 
     def _may_send(self, batch: Batch) -> bool:
-        """Of a canceled job only what an operator decided since to send again: that is flagged."""
-        return not self.job.cancel_at or (batch.flagged and self.job.sends_decided_only)
+        """Of a canceled job only what an operator decided since to send again.
+
+        No clock is asked: each cancel has a time of its own, and the decision names the one it came after. Where a
+        version before wrote the decision it names none, and the batch ends in doubt, to be decided on once more.
+        """
+        return not self.job.cancel_at or batch.decided_after == self.job.cancel_at
 
     def _is_to_be_sent(self, batch: Batch) -> bool:
         return batch.status is BatchState.SUBMITTING and self._may_send(batch)
@@ -254,10 +274,11 @@ class Submission(ABC):
         return self.world.ledger.write_batch(batch, **changes)
 
     def _take_up(self, batch: Batch, parcels: Parcels) -> Batch:
-        """Go on with a batch an earlier invocation began."""
+        """Go on with a batch an earlier invocation began, and that is to be sent."""
         batch = self._clear_up(batch)
         if self._is_to_be_sent(batch):
             self._need_time()
+            self._unless_stopped()
             with as_decisions():
                 parcel = next(iter(parcels.batches(batch.start or None)))
                 with _opened(parcel):
@@ -349,6 +370,17 @@ class Submission(ABC):
 
     # --- doubt ---
 
+    def _clear_up_each(self) -> NoAnswer | None:
+        """Find out about every batch in doubt, whether or not the vendor answers about another; whether it did not."""
+        no_answer = None
+        for at, batch in enumerate(self.batches):
+            if batch.is_unanswered:
+                try:
+                    self.batches[at] = self._clear_up(batch)
+                except NoAnswer as error:
+                    no_answer, self.batches[at] = error, error.batch
+        return no_answer
+
     def _clear_up(self, batch: Batch) -> Batch:
         """The batch as ours; where it is in doubt, what became of it as far as that is known by now."""
         if batch.owner != self.invocation.owner:
@@ -365,11 +397,15 @@ class Submission(ABC):
         if ledger.now() < self._decidable_at(batch) or step.reconcile is None:
             return batch if step.reconcile else self._undecided(batch, step, "this vendor has no way to look it up")
         self._need_time()
+        if not self.job.stops:
+            self._unless_canceled()
         self.session.only_asks = not self._may_send(batch)
         try:
             answer = step.reconcile(self.session, batch)
-        except (ProvablyNotSent, RateLimited, Ambiguous) as error:
+        except (ProvablyNotSent, RateLimited) as error:  # no other look-up would fare better
             raise Rest(getattr(error, "after", None)) from None
+        except Ambiguous:
+            raise NoAnswer(batch) from None
         except (Rejected, AuthExpired) as error:
             return self._undecided(batch, step, f"the vendor would not say: {error}")
         except SecretError as error:

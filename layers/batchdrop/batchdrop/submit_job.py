@@ -24,7 +24,7 @@ from batchdrop.scratch import ObjectScratch
 from batchdrop.session import open_session
 from batchdrop.submission import WELL, GiveUp, Rest, Submission, as_decisions
 from batchdrop.words import BatchState, JobOutcome
-from batchdrop.world import Invocation, OutOfTime, World
+from batchdrop.world import Invocation, World
 
 CHEAP = 50_000_000  # bytes of a drop that can as well be looked into once more
 
@@ -163,9 +163,7 @@ class JobSubmission(Submission):
     # --- batches ---
 
     def _unless_stopped(self) -> None:
-        job = self.world.ledger.job(self.job.job_id)
-        if job and job.stops:
-            raise OutOfTime  # what is in doubt may still be looked up
+        self._unless_canceled()
 
     def _first_intent(self, batch: Batch) -> Batch:
         """Record a new batch with the intent of its first step.

@@ -497,8 +497,11 @@ def test_an_array_may_have_many_blank_lines_before_it(format_: InputFormat, name
     assert (keyed.format, keyed.records) == ("json", 1)
 
 
-def test_an_array_behind_more_blank_lines_than_are_looked_through_is_refused_as_that() -> None:
-    refused = refusal(BLANKS + b'[{"id":1}]', InputSpec(format="json", max_record_bytes=1000))
+@pytest.mark.parametrize(("format_", "data"), [("json", b'[{"id":1}]'), ("auto", b'{"id":1}'), ("auto", b"id\n1\n")])
+def test_what_is_behind_more_blank_lines_than_are_looked_through_is_refused_as_that(
+    format_: InputFormat, data: bytes
+) -> None:
+    refused = refusal(BLANKS + data, InputSpec(format=format_, max_record_bytes=1000))
     assert (refused.reason, "blank" in str(refused)) == ("format", True)
 
 
@@ -531,6 +534,11 @@ def test_an_object_that_seems_to_hold_the_records_in_an_array_is_hinted_at(data:
     assert "with an array under 'it" in warning
     assert "input.json_key to its name" in warning
     assert ("input.format to json" in warning) is (spec.format == "ndjson")
+
+
+def test_of_a_long_key_the_hint_tells_the_begin() -> None:
+    (warning,) = look(json.dumps({"it" + "e" * 200_000: [{"id": 1}]}).encode(), InputSpec()).warnings
+    assert len(warning) < 300
 
 
 @pytest.mark.parametrize(

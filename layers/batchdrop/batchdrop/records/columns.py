@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
 
 from msgspec import Struct
 
@@ -129,12 +128,12 @@ class Columns:
 
     def problem(self, row: Row) -> Problem | None:
         """What is wrong with a row before its values are looked at."""
-        if self.mended and self._gave_way(row):
-            return replaced_before()
         if len(row) != len(self.header):
             code = "row_too_long" if len(row) > len(self.header) else "row_too_short"
             cells_ = "1 cell" if len(row) == 1 else f"{len(row)} cells"
             return Problem(code, f"the row has {cells_}, the header {len(self.header)}")
+        if self.mended and self._gave_way(row):
+            return replaced_before()
         for index, cell in enumerate(row):
             if "\0" in cell:
                 return self._problem_at(index, "nul", "the cell holds a NUL character")
@@ -144,9 +143,6 @@ class Columns:
         return self._id_problem(row)
 
     def _gave_way(self, row: Row) -> bool:
-        """In a row that has lost or got cells, ours are looked for wherever they are."""
-        if len(row) != len(self.header):
-            return (RecordOutcome.INVALID, REPLACED) in pairwise(row)
         return gave_way(*(self._ours(row, name) for name in OUR_COLUMNS[1:3]))
 
     def _ours(self, row: Row, name: str) -> str:

@@ -11,7 +11,7 @@ from batchdrop.records.codec import Entry, Form, too_big
 from batchdrop.records.columns import OUR_COLUMNS, UNREAD, gave_way, replaced_before
 from batchdrop.records.jsoncheck import record_problem
 from batchdrop.records.kernel import JsonSpec, Kernel, Renamed, Text, Wanted, c_array
-from batchdrop.records.model import Problem
+from batchdrop.records.model import REPLACED, Problem
 from batchdrop.records.skippers import ElementSkipper, LineSkipper
 from batchdrop.records.spec import MOST_DEPTH, InputSpec, OutputSpec
 
@@ -67,7 +67,9 @@ class JsonCodec:
         return Entry(encoded, problem, self._id_of(record))
 
     def _encode(self, raw: bytes) -> tuple[bytes | None, Problem | None]:
-        if problem := record_problem(raw, self.spec.max_depth) or _as_it_came(raw) or self._field_problem(raw):
+        if problem := _gave_way(raw) or record_problem(raw, self.spec.max_depth) or _not_mended(raw):
+            return None, problem
+        if problem := self._field_problem(raw):
             return None, problem
         if self._rewrites or is_rejected(raw):
             raw, clash = self._rewritten(raw)
@@ -111,15 +113,18 @@ def is_rejected(raw: bytes) -> bool:
     return OUR_COLUMNS[0].encode() in raw and OUR_COLUMNS[0] in _fields.decode(raw)
 
 
-def _as_it_came(raw: bytes) -> Problem | None:
-    """A line of a rejects file that is not to be sent as it came: of a record that gave way to a later one, or in which
-    one that could not be read still stands as a text."""
-    if not is_rejected(raw):
+def _gave_way(raw: bytes) -> Problem | None:
+    """A line of a rejects file of before, of a record that gave way to a later one: whatever else is wrong with it, as
+    long as it can be read at all, it is not to be mended."""
+    if REPLACED.encode() not in raw or _value_at(raw, OUR_COLUMNS[:1]) is None:
         return None
-    fields = _fields.decode(raw)
-    if gave_way(*(id_text(bytes(fields.get(name, b""))) or "" for name in OUR_COLUMNS[1:3])):
-        return replaced_before()
-    if UNREAD in fields:
+    told = ((_value_at(raw, (name,)) or b"").decode(errors="replace").strip('"') for name in OUR_COLUMNS[1:3])
+    return replaced_before() if gave_way(*told) else None
+
+
+def _not_mended(raw: bytes) -> Problem | None:
+    """A line of a rejects file, in which a record that could not be read still stands as a text."""
+    if UNREAD.encode() in raw and is_rejected(raw) and UNREAD in _fields.decode(raw):
         return Problem("not_mended", f"put the mended record's own fields in the place of {UNREAD}", UNREAD)
     return None
 

@@ -54,11 +54,20 @@ def sniff(head: bytes, name: str, spec: InputSpec) -> Sniffed:
     body = len(BOM) if head.startswith(BOM) else 0
     text, suffix = head[body:].lstrip(BLANK), _suffix(name)
     if not text:
-        return Sniffed(_BY_NAME.get(suffix, "csv") if spec.format == "auto" else spec.format, body)
+        return Sniffed(_of_blank(len(head), suffix, spec), body)
     format_ = _by_content(text, suffix, spec)
     if suffix in _BY_NAME and spec.format == "auto" and (_BY_NAME[suffix] == "csv") != (format_ == "csv"):
         raise DropRefused("content", f"the name ends in {suffix}, but the content is not {_BY_NAME[suffix].upper()}")
     return Sniffed(format_, body)
+
+
+def _of_blank(size: int, suffix: str, spec: InputSpec) -> Format:
+    """What a file is of which so many bytes are blank, and no more is known."""
+    format_ = _BY_NAME.get(suffix) if spec.format == "auto" else spec.format
+    if format_ is None and size >= spec.max_record_bytes:
+        many = f"more than {spec.max_record_bytes} blank bytes"
+        raise DropRefused("format", f"the file begins with {many}: take them away, or set input.format", line=1)
+    return format_ or "csv"
 
 
 def refuse_foreign(head: bytes) -> None:

@@ -11,10 +11,12 @@ from batchdrop.records.columns import is_ours
 from batchdrop.records.jsoncodec import source_path
 from batchdrop.records.spec import InputSpec
 from batchdrop.records.utf8 import BOM
+from batchdrop.storable import storable
 
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\[\s\S])*+"|[{}\[\]\n"]')
 _OBJECTS = re.compile(rb"\s*:\s*\[\s*\{")
 _COLON = re.compile(rb"\s*:")
+MOST_NAME = 100  # characters that are told of it
 
 
 class _Object(Struct):
@@ -37,7 +39,8 @@ def hint_of(head: bytes, spec: InputSpec, records: int) -> str:
     if found.is_one_line and (records != 1 or _may_be_one(found, spec)):
         return ""
     setting = "input.json_key" if spec.format != "ndjson" else "input.format to json and input.json_key"
-    how = f"the file is a JSON object with an array under '{found.arrays[0]}', but each line is read as a record"
+    key = storable(found.arrays[0][:MOST_NAME])
+    how = f"the file is a JSON object with an array under '{key}', but each line is read as a record"
     return f"{how}: if the records are in that array, set {setting} to its name"
 
 
