@@ -413,7 +413,7 @@ def test_only_a_held_job_can_be_resolved(run: Run, shop: Shop) -> None:
 
 def test_one_of_several_batches_in_doubt_is_decided_on_by_its_number(run: Run, shop: Shop) -> None:
     config = {"destination": "datagroup", "secret": "s"}
-    shop.put_result(shop.job(outcome="held", config=config), "report.json", "{}")
+    shop.put_result(shop.job(outcome="held", config=config), "report.json", '{"revision": 1}')
     for n in (1, 2):
         shop.batch(n=n, state="held", collected_at=5)
     done = run("resolve", "j1", "--adopt", "x")
@@ -430,7 +430,9 @@ def test_one_of_several_batches_in_doubt_is_decided_on_by_its_number(run: Run, s
      "a\nb", "..", '{"batch_id": "a", "job_id": "."}', "9" * 257, "9" * 5000],
 )  # fmt: skip
 def test_what_is_no_id_is_not_adopted(run: Run, shop: Shop, receipt: str) -> None:
-    shop.put_result(shop.job(outcome="held", config={"destination": "datagroup", "secret": "s"}), "report.json", "{}")
+    shop.put_result(
+        shop.job(outcome="held", config={"destination": "datagroup", "secret": "s"}), "report.json", '{"revision": 1}'
+    )
     shop.batch(state="held", collected_at=5)
     done = run("resolve", "j1", "--adopt", receipt)
     assert done.code == 1
@@ -445,7 +447,9 @@ def test_what_is_no_id_is_not_adopted(run: Run, shop: Shop, receipt: str) -> Non
      ("x" * 256, "x" * 256), ('{"batch_id": 17}', "17"), ('{"batch_id": "00017"}', "00017"), ("{x", "{x")],
 )  # fmt: skip
 def test_an_id_is_adopted_as_it_is_given(run: Run, shop: Shop, receipt: str, adopted: str) -> None:
-    shop.put_result(shop.job(outcome="held", config={"destination": "datagroup", "secret": "s"}), "report.json", "{}")
+    shop.put_result(
+        shop.job(outcome="held", config={"destination": "datagroup", "secret": "s"}), "report.json", '{"revision": 1}'
+    )
     shop.batch(state="held", collected_at=5)
     assert run("resolve", "j1", "--adopt", receipt).code == 0
     assert shop.ledger.batches("j1")[0].receipt == {"batch_id": adopted}
