@@ -93,12 +93,7 @@ def _batch(batch: Batch) -> dict[str, Any]:
 COLUMNS = ("job", "route", "state", "records", "accepted", "not accepted", "size", "drop", "since")
 _LONGEST = 60  # characters of a drop's name in a list for people
 BRIEF = ("job", "route", "state", "records", "accepted", "not accepted", "size", "drop", "since (UTC)")
-BRIEF_SPARE = (
-    "size",
-    "records",
-    "accepted",
-    "not accepted",
-)  # left out on a narrow terminal, the first one first
+BRIEF_SPARE = ("size", "records", "accepted", "not accepted")  # what a narrow terminal goes without, first to last
 
 
 def row(job: Job) -> tuple[object, ...]:

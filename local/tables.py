@@ -44,9 +44,8 @@ class Table:
         given = widths if is_wide else _shared(widths, least, options.max_width)
         for n, width, share in zip(kept, widths, given, strict=True):
             folds = width > LONG or is_wide
-            fixed = (
-                share if folds and not is_wide else None
-            )  # left to rich, more may be taken than there is, and cut off
+            # Left to rich, more may be taken than there is, and cut off.
+            fixed = share if folds and not is_wide else None
             side: Literal["left", "right"] = "right" if n and self._is_number(n) else "left"
             found.add_column(self.columns[n], overflow="fold", no_wrap=not folds, width=fixed, justify=side)
         for line in self.lines:

@@ -255,9 +255,8 @@ def _more(report: dict[str, Any], shown: int) -> int:
     sample: list[dict[str, Any]] = report["rejects"]
     if len(sample) < SAMPLE:
         return len(sample) - shown
-    named: int = sum(
-        reject["outcome"] != "unconfirmed" for reject in sample[:shown]
-    )  # those are not in the rejects file
+    # What is unconfirmed is not in the rejects file.
+    named: int = sum(reject["outcome"] != "unconfirmed" for reject in sample[:shown])
     return max(0, sum(int(report["counts"][name]) for name in ("invalid", "rejected", "unprocessed")) - named)
 
 

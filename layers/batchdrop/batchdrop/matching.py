@@ -13,8 +13,7 @@ from msgspec import Struct, field
 
 from batchdrop.job import Batch
 from batchdrop.parcels import Parcels
-from batchdrop.records.model import GAVE_WAY as TOOK_ITS_PLACE
-from batchdrop.records.model import REPLACED, SourceRecord, Stops, never
+from batchdrop.records.model import REPLACED, TOOK_ITS_PLACE, SourceRecord, Stops, never
 from batchdrop.records.rejects import RejectsWriter
 from batchdrop.records.verdicts import MESSAGE, Refusal, Rows, Verdicts, Wanted
 from batchdrop.refusals import SAMPLE, Refusals

@@ -98,9 +98,9 @@ class Submission(ABC):
     @abstractmethod
     def _parcels(self) -> Parcels: ...
 
-    @abstractmethod
     def _unless_stopped(self) -> None:
         """Raise where nothing more is to be sent."""
+        self._unless_canceled()
 
     def _unless_canceled(self) -> None:
         """Leave the rest to an invocation that only asks, where the job was canceled since this one began."""

@@ -162,9 +162,6 @@ class JobSubmission(Submission):
 
     # --- batches ---
 
-    def _unless_stopped(self) -> None:
-        self._unless_canceled()
-
     def _first_intent(self, batch: Batch) -> Batch:
         """Record a new batch with the intent of its first step.
 

@@ -212,13 +212,7 @@ export fn batchdrop_refusals_left(table: *const Table, number: usize) usize {
     return table.entries.items.len;
 }
 
-/// The verdict of this number, and the code of that.
-export fn batchdrop_refusals_verdict(table: *const Table, number: u32, code: *Text, message: *Text) void {
-    const verdict = table.verdicts.items[number];
-    code.* = as(table.text(table.codes.items[verdict.code]));
-    message.* = as(table.text(verdict.message));
-}
-
+/// The code of this number.
 export fn batchdrop_refusals_code(table: *const Table, number: u32, code: *Text) void {
     code.* = as(table.text(table.codes.items[number]));
 }

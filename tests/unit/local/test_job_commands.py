@@ -306,7 +306,7 @@ def test_where_all_were_accepted_the_empty_rejects_file_is_told_as_such(run: Run
     assert "no record is in it, since all were accepted" in run("rejects", "j1", "-o", tmp_path / "mend.csv").err
 
 
-GAVE_WAY = {"outcome": "invalid", "code": "replaced", "message": model.GAVE_WAY, "count": 2}
+GAVE_WAY = {"outcome": "invalid", "code": "replaced", "message": model.TOOK_ITS_PLACE, "count": 2}
 
 
 @pytest.mark.parametrize("is_alone", [True, False])

@@ -48,7 +48,7 @@ def test_the_mended_files_of_a_job_and_of_its_remnants_have_different_names() ->
     assert names == {"mend-aaaaaaaa.csv", "mend-bbbbbbbb.csv"}
 
 
-GAVE_WAY = {"outcome": "invalid", "code": "replaced", "message": model.GAVE_WAY, "count": 3}
+GAVE_WAY = {"outcome": "invalid", "code": "replaced", "message": model.TOOK_ITS_PLACE, "count": 3}
 
 
 def test_records_that_gave_way_to_later_ones_are_told_and_are_not_to_be_mended() -> None:

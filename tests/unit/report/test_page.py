@@ -9,7 +9,7 @@ from hashlib import sha256
 
 import pytest
 
-from batchdrop.records.model import GAVE_WAY
+from batchdrop.records.model import TOOK_ITS_PLACE
 from batchdrop.report.html import render
 from batchdrop.words import JobOutcome
 from tests.unit.report import samples
@@ -194,7 +194,7 @@ def test_a_rerun_names_the_job_it_repeats() -> None:
 
 
 def test_the_page_says_that_records_gave_way_and_are_not_in_the_rejects_file() -> None:
-    gone = {"line": 3, "id": "7", "outcome": "invalid", "code": "replaced", "message": GAVE_WAY, "count": 4}
+    gone = {"line": 3, "id": "7", "outcome": "invalid", "code": "replaced", "message": TOOK_ITS_PLACE, "count": 4}
     page = render(samples.report("completed_with_rejects", rejects=[gone], reject_reasons=[gone])).decode()
     assert "4 records gave way to later ones with the same id: they are not in the rejects file." in page
     assert "All of them" not in page

@@ -35,7 +35,7 @@ class ArrayFinder:
             elif self._depth == 1 and (colon := _COLON.match(head, token.end())):
                 if colon.end() == len(head):
                     return None  # whether it is a key, or what its value is, is yet to come
-                if colon.group(1) and _decode_text(mark) == self._key:
+                if colon.group(1) and decode_text(mark) == self._key:
                     return self._begun(head, colon.end())
             self.at = token.end()
         return None
@@ -46,7 +46,8 @@ class ArrayFinder:
         return value + 1
 
 
-def _decode_text(token: bytes) -> str | None:
+def decode_text(token: bytes) -> str | None:
+    """The text that stands in quotes; None where it is none."""
     try:
         return msgspec.json.decode(token, type=str)
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -25,7 +25,7 @@ class Checkpoint(Struct, frozen=True):
 
 
 REPLACED = "replaced"  # the code of a record that gave way to a later one with its id
-GAVE_WAY = "a later record with the same id took its place"  # the reason of all of them
+TOOK_ITS_PLACE = "a later record with the same id took its place"  # the reason of all of them
 Stops = Callable[[Checkpoint], bool]  # told places before which all is done: whether to go no further
 
 

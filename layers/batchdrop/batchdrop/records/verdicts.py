@@ -306,7 +306,6 @@ def _kernel() -> Any:
         ("meet", None, [table, number]),
         ("left", c_size_t, [table, c_size_t]),
         ("told", None, [table, number, POINTER(_Told)]),
-        ("verdict", None, [table, number, text, text]),
         ("code", None, [table, number, text]),
     ):
         function = getattr(found, f"batchdrop_refusals_{name}")

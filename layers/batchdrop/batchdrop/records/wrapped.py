@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-import msgspec
 from msgspec import Struct
 
 from batchdrop.records.columns import is_ours
 from batchdrop.records.jsoncodec import source_path
+from batchdrop.records.jsonhead import decode_text
 from batchdrop.records.spec import InputSpec
 from batchdrop.records.utf8 import BOM
 from batchdrop.storable import storable
@@ -65,14 +65,7 @@ def _first_object(head: bytes) -> _Object:
             break  # the head ends within this string
         elif mark == b"\n":
             found.is_one_line = False
-        elif depth == 1 and _COLON.match(token.string, end) and (key := _text(mark)) is not None:
+        elif depth == 1 and _COLON.match(token.string, end) and (key := decode_text(mark)) is not None:
             found.keys.append(key)
             found.arrays += [key] if _OBJECTS.match(token.string, end) else []
     return found
-
-
-def _text(token: bytes) -> str | None:
-    try:
-        return msgspec.json.decode(token, type=str)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None

@@ -108,7 +108,7 @@ def _send_again(report: Doc, again: Again) -> list[str]:
 
     None while a job is held, as the report after the decision gives one; nor where the whole file is dropped again.
     """
-    if text(report, "outcome") == "held" or _is_skipped(report) or _is_dropped_again(report, again):
+    if _sends_no_part(report, again):
         return []
     again = "whole" if again == "part" and _has_nothing(report) else again
     refused = max(0, _refused(report) - gave_way(report) - unnamed(report, *_REFUSED))
@@ -137,7 +137,7 @@ def _set_again(report: Doc, again: Again, refused: int, unprocessed: int) -> lis
 
 def _find_unnamed(report: Doc, again: Again) -> list[str]:
     """What to do about records that no file has, so that neither `rejects` nor `rerun` can: none is sent by a guess."""
-    if text(report, "outcome") == "held" or _is_skipped(report) or _is_dropped_again(report, again):
+    if _sends_no_part(report, again):
         return []
     refused, unsent = unnamed(report, *_REFUSED), unnamed(report, "unprocessed")
     ask = "Ask the vendor which, or compare your original with what it has."
@@ -172,6 +172,11 @@ def _came_to_nothing(report: Doc) -> bool:
 def _thing(report: Doc) -> str:
     """What was dropped, in a word: a set is known by the marker that closes it."""
     return "set" if text(mapping(report, "drop"), "key").rpartition("/")[2] == READY else "file"
+
+
+def _sends_no_part(report: Doc, again: Again) -> bool:
+    """Whether single records are not to be sent now: all may be, after a decision or as a whole, or none."""
+    return text(report, "outcome") == "held" or _is_skipped(report) or _is_dropped_again(report, again)
 
 
 def _is_dropped_again(report: Doc, again: Again) -> bool:

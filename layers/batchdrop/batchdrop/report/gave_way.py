@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batchdrop.records.model import GAVE_WAY, REPLACED
+from batchdrop.records.model import REPLACED, TOOK_ITS_PLACE
 from batchdrop.report.reading import Doc, integer, mappings, text
 from batchdrop.words import RecordOutcome
 
@@ -25,7 +25,9 @@ def told_of(report: Doc) -> str:
     who, they, are = ("record", "it", "is") if count == 1 else ("records", "they", "are")
     later = "a later one" if count == 1 else "later ones"
     where = f"{they} {are} not in the rejects file"
-    if any(_is_it(reason) and text(reason, "message") != GAVE_WAY for reason in mappings(report, "reject_reasons")):
+    if any(
+        _is_it(reason) and text(reason, "message") != TOOK_ITS_PLACE for reason in mappings(report, "reject_reasons")
+    ):
         where = f"in the rejects file {they} {are} marked `{REPLACED}`, and so not sent where it is dropped"
     return f"{count:,} {who} gave way to {later} with the same id: {where}."
 
